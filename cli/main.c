@@ -1,0 +1,152 @@
+#include "cli/api.h"
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+static int run_device(struct cli *cli, int argc, char **argv)
+{
+	return cli_dispatch(cli, cli_device_commands, "device", argc, argv);
+}
+
+static int run_ns(struct cli *cli, int argc, char **argv)
+{
+	return cli_dispatch(cli, cli_ns_commands, "ns", argc, argv);
+}
+
+static int run_as(struct cli *cli, int argc, char **argv)
+{
+	return cli_dispatch(cli, cli_as_commands, "as", argc, argv);
+}
+
+static const struct cli_command commands[] = {
+	{"init", "create store and master key", NULL, cli_init},
+	{"status", "processes, store, rates, latencies, warnings", NULL, cli_status},
+	{"device", "devices: import, add, list, show, set, block, remove ...", NULL, run_device},
+	{"ns", "network servers: add, list, show, set, remove", NULL, run_ns},
+	{"as", "application servers: add, list, show, set, remove", NULL, run_as},
+	{"events", "the join log, in words", NULL, cli_events},
+	{"intake", "the certificate to which root keys are sealed", NULL, cli_intake},
+	{"simulate", "plays devices and a network server", NULL, cli_simulate},
+	{NULL, NULL, NULL, NULL},
+};
+
+static const char head[] = "Usage: keyward [-c FILE] [--json] COMMAND ...\n"
+			   "\n"
+			   "Administers a Keyward join server through its admin socket.\n"
+			   "\n"
+			   "  -c, --config FILE      configuration; default " CONF_DEFAULT_PATH "\n"
+			   "      --json             print what the admin API answers\n"
+			   "  -h, --help             this text; after a command: how that is used\n"
+			   "      --version          version of this program\n"
+			   "\n"
+			   "Commands:\n";
+
+static const char tail[] = "\n"
+			   "Examples:\n"
+			   "  keyward init\n"
+			   "  keyward ns add home --net-id 000013 --token\n"
+			   "  keyward device import devices.csv --net-id 000013\n"
+			   "  keyward events --follow\n"
+			   "\n"
+			   "Exit status: 0 done, 1 refused or failed, 2 usage.\n";
+
+static void print_help(void)
+{
+	fputs(head, stdout);
+	for (const struct cli_command *command = commands; command->name != NULL; command++) {
+		printf("  %-22s %s\n", command->name, command->summary);
+	}
+	fputs(tail, stdout);
+}
+
+static int usage(const char *what, const char *which)
+{
+	fprintf(stderr, "keyward: %s%s%s\nkeyward --help lists the commands\n", what,
+		which == NULL ? "" : " ", which == NULL ? "" : which);
+	return CLI_USAGE;
+}
+
+/* Options in front of the command. @return -1 to go on, else the exit status */
+static int read_options(struct cli *cli, int argc, char **argv)
+{
+	enum {
+		OPTION_VERSION = 1
+	};
+	static const struct option options[] = {
+		{"version", no_argument, NULL, OPTION_VERSION},
+		CLI_COMMON_OPTIONS,
+	};
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+:hc:", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+		case CLI_OPTION_CONFIG:
+			cli->config_path = optarg;
+			break;
+		case CLI_OPTION_JSON:
+			cli->json = true;
+			break;
+		case 'h':
+		case CLI_OPTION_HELP:
+			print_help();
+			return CLI_DONE;
+		case OPTION_VERSION:
+			puts("keyward " KW_VERSION);
+			return CLI_DONE;
+		case ':':
+			return usage("a value is missing behind", argv[optind - 1]);
+		default:
+			return usage("unknown option", argv[optind - 1]);
+		}
+	}
+	return -1;
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+	const int done = read_options(cli, argc, argv);
+	const int start = optind;
+
+	if (done >= 0) {
+		return done;
+	}
+	if (start == argc) {
+		return usage("which command?", NULL);
+	}
+	for (const struct cli_command *command = commands; command->name != NULL; command++) {
+		if (strcmp(command->name, argv[start]) == 0) {
+			optind = 0;
+			return command->run(cli, argc - start, argv + start);
+		}
+	}
+	return usage("unknown command", argv[start]);
+}
+
+int main(int argc, char **argv)
+{
+	const struct rlimit none = {0, 0};
+	struct cli cli = {.program = argc > 0 ? argv[0] : ""};
+	int status;
+
+	/* Keys pass through some commands; a core file would hold them. */
+	if (setrlimit(RLIMIT_CORE, &none) != 0) {
+		return cli_fail("cannot forbid core files: %s", strerror(errno));
+	}
+	/* Somebody who reads only the first lines of a list ends it quietly. */
+	signal(SIGPIPE, SIG_DFL);
+	setlocale(LC_CTYPE, "");
+	status = run(&cli, argc, argv);
+	cli_api_close(&cli);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		status = cli_fail("cannot write the output: %s", strerror(errno));
+	}
+	return status;
+}

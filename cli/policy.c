@@ -1,0 +1,143 @@
+#include "cli/policy.h"
+
+#include "lorawan/eui.h"
+
+#include <string.h>
+
+void cli_check_net_id(const struct cli_command *command, const char *option, const char *value)
+{
+	struct lw_net_id net_id;
+
+	if (lw_net_id_read(value, &net_id) != KW_OK) {
+		cli_usage(command, "%s: a NetID has 6 hexadecimal digits, e.g. 000013", option);
+	}
+}
+
+void cli_check_eui(const struct cli_command *command, const char *option, const char *value)
+{
+	struct lw_eui eui;
+
+	if (lw_eui_read(value, &eui) != KW_OK) {
+		cli_usage(command, "%s: an EUI has 16 hexadecimal digits", option);
+	}
+}
+
+void cli_check_delivery(const struct cli_command *command, const char *value)
+{
+	static const char *const modes[] = {"default", "inline", "inline-id", "wrapped", "fetch"};
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(modes[i], value) == 0) {
+			return;
+		}
+	}
+	cli_usage(command, "--app-s-key: inline, inline-id, wrapped, fetch or default");
+}
+
+void cli_list_add(struct cli_list *list, const struct cli_command *command, const char *option,
+	const char *value)
+{
+	if (value[0] == '\0') {
+		return;
+	}
+	if (list->count == CLI_LIST_MAX) {
+		cli_usage(command, "%s: at most %d of them", option, CLI_LIST_MAX);
+	}
+	list->items[list->count++] = value;
+}
+
+static void take_net_id(struct cli_list *list, bool *given, const struct cli_command *command,
+	const char *option, const char *value)
+{
+	*given = true;
+	if (value[0] != '\0') {
+		cli_check_net_id(command, option, value);
+	}
+	cli_list_add(list, command, option, value);
+}
+
+bool cli_policy_take(
+	struct cli_policy *policy, const struct cli_command *command, int option, const char *value)
+{
+	switch (option) {
+	case CLI_OPTION_NET_ID:
+		take_net_id(&policy->net_ids, &policy->has_net_ids, command, "--net-id", value);
+		return true;
+	case CLI_OPTION_ROAMING:
+		take_net_id(&policy->roaming, &policy->has_roaming, command, "--roaming", value);
+		return true;
+	case CLI_OPTION_NS_ID:
+		if (value[0] != '\0') {
+			cli_check_eui(command, "--ns-id", value);
+		}
+		policy->ns_id = value;
+		return true;
+	case CLI_OPTION_AS_ID:
+		policy->as_id = value;
+		return true;
+	case CLI_OPTION_APP_S_KEY:
+		cli_check_delivery(command, value);
+		policy->app_s_key = value;
+		return true;
+	case CLI_OPTION_NAME:
+		policy->name = value;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void query_text(struct cli_path *path, const char *name, const char *value)
+{
+	if (value != NULL && value[0] != '\0') {
+		cli_path_query(path, name, value);
+	}
+}
+
+void cli_policy_query(const struct cli_policy *policy, struct cli_path *path)
+{
+	for (size_t i = 0; i < policy->net_ids.count; i++) {
+		cli_path_query(path, "net_id", policy->net_ids.items[i]);
+	}
+	query_text(path, "ns_id", policy->ns_id);
+	query_text(path, "as_id", policy->as_id);
+	query_text(path, "app_s_key", policy->app_s_key);
+}
+
+json_t *cli_list_json(const struct cli_list *list)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < list->count; i++) {
+		json_array_append_new(array, json_string(list->items[i]));
+	}
+	return array;
+}
+
+void cli_set_text(json_t *object, const char *name, const char *value)
+{
+	if (value != NULL) {
+		json_object_set_new(
+			object, name, value[0] == '\0' ? json_null() : json_string(value));
+	}
+}
+
+void cli_policy_members(const struct cli_policy *policy, json_t *object)
+{
+	if (policy->has_net_ids) {
+		json_object_set_new(object, "net_ids", cli_list_json(&policy->net_ids));
+	}
+	if (policy->has_roaming) {
+		json_object_set_new(object, "roaming", cli_list_json(&policy->roaming));
+	}
+	cli_set_text(object, "ns_id", policy->ns_id);
+	cli_set_text(object, "as_id", policy->as_id);
+	cli_set_text(object, "app_s_key", policy->app_s_key);
+	cli_set_text(object, "name", policy->name);
+}
+
+bool cli_policy_is_empty(const struct cli_policy *policy)
+{
+	return !policy->has_net_ids && !policy->has_roaming && policy->ns_id == NULL &&
+	       policy->as_id == NULL && policy->app_s_key == NULL && policy->name == NULL;
+}

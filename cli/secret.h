@@ -1,0 +1,28 @@
+/** Tokens and KEKs of peers, as they are given on the command line's side. */
+#ifndef KW_CLI_SECRET_H
+#define KW_CLI_SECRET_H
+
+#include "cli/cli.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CLI_TOKEN_SIZE  44 /* 32 random octets in base64url and a NUL */
+#define CLI_DIGEST_SIZE 65 /* SHA-256 in hexadecimal digits and a NUL */
+
+/** Make a token. @return CLI_DONE, CLI_FAILED */
+int cli_token_make(char token[CLI_TOKEN_SIZE]);
+/** SHA-256 of a token as hexadecimal digits. */
+int cli_token_digest(const char *token, size_t length, char digest[CLI_DIGEST_SIZE]);
+/** SHA-256 of the token in a file ("-": standard input), the end of its line not included. */
+int cli_token_file_digest(const char *path, char digest[CLI_DIGEST_SIZE]);
+
+/**
+ * Seal the KEK in a file (hexadecimal digits of 16, 24 or 32 octets; "-": standard input) to the
+ * intake certificate.
+ *
+ * @param base64  out: to be freed; NULL on failure
+ */
+int cli_kek_file_seal(struct cli *cli, const char *path, char **base64);
+
+#endif

@@ -1,0 +1,413 @@
+#include "http/request.h"
+#include "http/tls.h"
+
+#include "base/env.h"
+#include "base/log.h"
+#include "base/secret.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+/* A connection's memory: header of the request, a piece of its body, header of the answer. */
+#define CONNECTION_MEMORY ((size_t)16 * 1024)
+
+struct http_server {
+	struct MHD_Daemon *daemons[HTTP_FDS_MAX]; /* one per listener */
+	int epoll_fds[HTTP_FDS_MAX];
+	size_t daemon_count;
+	struct http_server_options options;
+	struct http_request_pool pool;
+	size_t unsent; /* requests in state ANSWERED */
+	bool queued;   /* an answer was taken that this turn has not yet sent */
+	bool quiesced;
+	bool opened;
+};
+
+/* What libmicrohttpd says: at start it is why nothing works, later it is about clients. */
+static void on_log(void *cls, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void on_log(void *cls, const char *format, va_list args)
+{
+	const struct http_server *server = cls;
+	enum kw_log_level level = server->opened ? KW_LOG_DEBUG : KW_LOG_WARNING;
+	char text[256];
+	size_t length;
+
+	if (!kw_log_enabled(level)) {
+		return;
+	}
+	vsnprintf(text, sizeof(text), format, args);
+	length = strlen(text);
+	while (length > 0 && text[length - 1] == '\n') {
+		text[--length] = '\0';
+	}
+	kw_log(level, "http", "libmicrohttpd", KW_STR("reason", text));
+}
+
+/* Wipe an answer when libmicrohttpd has done with it. */
+struct answer_body {
+	size_t length;
+	char octets[];
+};
+
+static void answer_body_free(void *cls)
+{
+	struct answer_body *body = cls;
+
+	kw_wipe(body->octets, body->length);
+	free(body);
+}
+
+static struct MHD_Response *response_make(const char *content_type, const void *octets,
+	size_t length, const struct http_header *headers)
+{
+	struct answer_body *body = malloc(sizeof(*body) + length);
+	struct MHD_Response *response;
+	bool complete = true;
+
+	if (body == NULL) {
+		return NULL;
+	}
+	body->length = length;
+	if (length > 0) {
+		memcpy(body->octets, octets, length);
+	}
+	response = MHD_create_response_from_buffer_with_free_callback_cls(
+		length, body->octets, answer_body_free, body);
+	if (response == NULL) {
+		answer_body_free(body);
+		return NULL;
+	}
+	if (content_type != NULL) {
+		complete = MHD_add_response_header(
+				   response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type) == MHD_YES;
+	}
+	for (; complete && headers != NULL && headers->name != NULL; headers++) {
+		complete =
+			MHD_add_response_header(response, headers->name, headers->value) == MHD_YES;
+	}
+	if (!complete) {
+		MHD_destroy_response(response);
+		return NULL;
+	}
+	return response;
+}
+
+void http_answer(struct http_request *request, unsigned status, const char *content_type,
+	const void *body, size_t length, const struct http_header *headers)
+{
+	assert(request->state == HTTP_REQUEST_PENDING);
+	request->status = status;
+	request->response = response_make(content_type, body, length, headers);
+	request->state = HTTP_REQUEST_ANSWERED;
+	request->server->unsent++;
+}
+
+/* Hand the answer to libmicrohttpd; MHD_NO closes the connection. */
+static enum MHD_Result queue(struct http_request *request)
+{
+	struct http_server *server = request->server;
+	enum MHD_Result result = MHD_NO;
+
+	server->unsent--;
+	server->queued = true;
+	request->state = HTTP_REQUEST_QUEUED;
+	if (request->response == NULL) {
+		return MHD_NO;
+	}
+	if (!server->quiesced || MHD_add_response_header(request->response,
+					 MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES) {
+		result =
+			MHD_queue_response(request->connection, request->status, request->response);
+	}
+	MHD_destroy_response(request->response);
+	request->response = NULL;
+	return result;
+}
+
+static enum MHD_Result refuse_too_large(struct http_request *request)
+{
+	request->state = HTTP_REQUEST_PENDING;
+	http_answer(request, MHD_HTTP_CONTENT_TOO_LARGE, NULL, NULL, 0, NULL);
+	return queue(request);
+}
+
+/* A body that is announced as too large is not asked for, and not read if it is huge. */
+static bool refused_unread(const struct http_request *request, size_t body_max)
+{
+	const char *length = http_request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *expect = http_request_header(request, MHD_HTTP_HEADER_EXPECT);
+	unsigned long long announced = length != NULL ? strtoull(length, NULL, 10) : 0;
+
+	if (announced <= body_max) {
+		return false;
+	}
+	return announced > HTTP_DROP_MAX ||
+	       (expect != NULL && strcasecmp(expect, "100-continue") == 0);
+}
+
+static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *connection,
+	const char *path, const char *method, void **con_cls)
+{
+	struct http_request *request = http_request_take(&server->pool);
+
+	if (request == NULL) {
+		return MHD_NO;
+	}
+	request->server = server;
+	request->connection = connection;
+	request->method = method;
+	request->path = path;
+	*con_cls = request;
+	if (refused_unread(request, server->options.body_max)) {
+		return refuse_too_large(request);
+	}
+	return MHD_YES;
+}
+
+static enum MHD_Result complete(struct http_request *request)
+{
+	struct http_server *server = request->server;
+
+	if (request->dropped > 0) {
+		return refuse_too_large(request);
+	}
+	if (request->body != NULL) {
+		request->body[request->length] = '\0';
+	}
+	request->arrived_us = kw_mono_us(&kw_env_system);
+	request->state = HTTP_REQUEST_PENDING;
+	server->options.handler(server->options.context, request);
+	return request->state == HTTP_REQUEST_ANSWERED ? queue(request) : MHD_YES;
+}
+
+/*
+ * Called when the header is there, for each piece of the body, when the body is complete, and
+ * then in every turn until there is an answer.
+ */
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, const char *url,
+	const char *method, const char *version, const char *upload_data, size_t *upload_data_size,
+	void **con_cls)
+{
+	struct http_server *server = cls;
+	struct http_request *request = *con_cls;
+
+	(void)version;
+	if (request == NULL) {
+		return begin(server, connection, url, method, con_cls);
+	}
+	if (*upload_data_size > 0) {
+		size_t length = *upload_data_size;
+
+		*upload_data_size = 0;
+		return http_request_collect(
+			       request, upload_data, length, server->options.body_max) == KW_OK
+			       ? MHD_YES
+			       : MHD_NO;
+	}
+	switch (request->state) {
+	case HTTP_REQUEST_RECEIVING:
+		return complete(request);
+	case HTTP_REQUEST_ANSWERED:
+		return queue(request);
+	case HTTP_REQUEST_PENDING:
+	case HTTP_REQUEST_QUEUED:
+		break;
+	}
+	return MHD_YES;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
+	enum MHD_RequestTerminationCode code)
+{
+	struct http_server *server = cls;
+	struct http_request *request = *con_cls;
+
+	(void)connection;
+	(void)code;
+	if (request == NULL) {
+		return;
+	}
+	*con_cls = NULL;
+	if (request->state == HTTP_REQUEST_PENDING && server->options.gone != NULL) {
+		server->options.gone(server->options.context, request);
+	}
+	if (request->state == HTTP_REQUEST_ANSWERED) {
+		server->unsent--;
+	}
+	http_request_give(&server->pool, request);
+}
+
+static enum kw_err daemon_open(struct http_server *server, int listener)
+{
+	const struct http_server_options *options = &server->options;
+	bool tls = options->tls_certificate != NULL;
+	unsigned share = options->connections_max / (unsigned)options->listener_count;
+	struct MHD_OptionItem tls_items[] = {
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)options->tls_certificate},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)options->tls_key},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)HTTP_TLS_PRIORITIES},
+		{MHD_OPTION_END, 0, NULL},
+	};
+	struct MHD_OptionItem no_items[] = {{MHD_OPTION_END, 0, NULL}};
+	unsigned flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (tls ? (unsigned)MHD_USE_TLS : 0);
+	const union MHD_DaemonInfo *info;
+	struct MHD_Daemon *daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_access, server,
+		MHD_OPTION_EXTERNAL_LOGGER, on_log, server, MHD_OPTION_LISTEN_SOCKET, listener,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_CONNECTION_LIMIT,
+		share > 0 ? share : 1u, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
+		1, MHD_OPTION_ARRAY, tls ? tls_items : no_items, MHD_OPTION_END);
+
+	if (daemon == NULL) {
+		return KW_E_SYSTEM;
+	}
+	server->daemons[server->daemon_count] = daemon;
+	info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	server->epoll_fds[server->daemon_count++] = info != NULL ? info->epoll_fd : -1;
+	return info != NULL ? KW_OK : KW_E_SYSTEM;
+}
+
+static void close_listeners(const int *listeners, size_t from, size_t count)
+{
+	for (size_t i = from; i < count; i++) {
+		close(listeners[i]);
+	}
+}
+
+enum kw_err http_server_open(const struct http_server_options *options, struct http_server **out)
+{
+	struct http_server *server;
+	enum kw_err err = KW_OK;
+
+	*out = NULL;
+	assert(options->listener_count > 0 && options->listener_count <= HTTP_FDS_MAX);
+	if (options->tls_certificate != NULL) {
+		err = http_tls_check(options->tls_certificate, options->tls_key);
+	}
+	server = err == KW_OK ? calloc(1, sizeof(*server)) : NULL;
+	if (server == NULL) {
+		close_listeners(options->listeners, 0, options->listener_count);
+		return err != KW_OK ? err : KW_E_NO_MEMORY;
+	}
+	server->options = *options;
+	for (size_t i = 0; i < options->listener_count; i++) {
+		err = daemon_open(server, options->listeners[i]);
+		if (err != KW_OK) {
+			close_listeners(
+				options->listeners, server->daemon_count, options->listener_count);
+			http_server_close(server);
+			return err;
+		}
+	}
+	/* Borrowed for opening only. */
+	server->options.listeners = NULL;
+	server->options.tls_certificate = NULL;
+	server->options.tls_key = NULL;
+	server->opened = true;
+	*out = server;
+	return KW_OK;
+}
+
+void http_server_quiesce(struct http_server *server)
+{
+	if (server->quiesced) {
+		return;
+	}
+	server->quiesced = true;
+	for (size_t i = 0; i < server->daemon_count; i++) {
+		/*
+		 * Closed here, never shut down: other processes serve the same listening socket, and
+		 * MHD_stop_daemon() on a daemon that still has it would end it for them too.
+		 */
+		int listener = MHD_quiesce_daemon(server->daemons[i]);
+
+		if (listener != MHD_INVALID_SOCKET) {
+			close(listener);
+		}
+	}
+}
+
+void http_server_close(struct http_server *server)
+{
+	if (server == NULL) {
+		return;
+	}
+	http_server_quiesce(server);
+	for (size_t i = 0; i < server->daemon_count; i++) {
+		MHD_stop_daemon(server->daemons[i]);
+	}
+	http_request_pool_finish(&server->pool);
+	free(server);
+}
+
+size_t http_server_fds(const struct http_server *server, int fds[HTTP_FDS_MAX])
+{
+	memcpy(fds, server->epoll_fds, server->daemon_count * sizeof(fds[0]));
+	return server->daemon_count;
+}
+
+int http_server_timeout_ms(const struct http_server *server)
+{
+	int least = -1;
+
+	if (server->unsent > 0) {
+		return 0;
+	}
+	for (size_t i = 0; i < server->daemon_count; i++) {
+		MHD_UNSIGNED_LONG_LONG timeout;
+
+		if (MHD_get_timeout(server->daemons[i], &timeout) != MHD_YES) {
+			continue;
+		}
+		if (timeout > 3600000) {
+			timeout = 3600000;
+		}
+		if (least < 0 || (int)timeout < least) {
+			least = (int)timeout;
+		}
+	}
+	return least;
+}
+
+void http_server_run(struct http_server *server)
+{
+	for (size_t i = 0; i < server->daemon_count; i++) {
+		server->queued = false;
+		MHD_run(server->daemons[i]);
+		/* An answer taken in one run is written in the next: do not let it wait for the
+		   caller's next batch. */
+		if (server->queued) {
+			MHD_run(server->daemons[i]);
+		}
+	}
+}
+
+size_t http_server_unsent(const struct http_server *server)
+{
+	return server->unsent;
+}
+
+size_t http_server_active(const struct http_server *server)
+{
+	return server->pool.used;
+}
+
+size_t http_server_connections(const struct http_server *server)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < server->daemon_count; i++) {
+		const union MHD_DaemonInfo *info = MHD_get_daemon_info(
+			server->daemons[i], MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+		count += info != NULL ? info->num_connections : 0;
+	}
+	return count;
+}

@@ -1,0 +1,220 @@
+#include "ipc/ipc.h"
+
+#include <string.h>
+
+#define ASIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What a message of each kind may look like. A kind that a direction does not have is not listed
+ * as sent there. */
+static const struct kind {
+	const char *name;
+	bool request; /* exists on the way to the vault */
+	bool answer;  /* exists on the way from it */
+	bool batch;   /* several bodies */
+	uint16_t request_size;
+	uint16_t answer_size;
+	uint16_t tail_at; /* place of the tail's length in the request body */
+	bool tail;
+	uint32_t tail_max;
+} kinds[IPC_KIND_COUNT] = {
+	[IPC_HELLO] = {.name = "HELLO", .answer = true, .answer_size = sizeof(struct ipc_hello)},
+	[IPC_JOIN] = {.name = "JOIN",
+		.request = true,
+		.answer = true,
+		.batch = true,
+		.request_size = sizeof(struct ipc_join_req),
+		.answer_size = sizeof(struct ipc_join_ans)},
+	[IPC_REPORT] = {.name = "REPORT",
+		.request = true,
+		.request_size = sizeof(struct ipc_report)},
+	[IPC_STATUS] = {.name = "STATUS",
+		.request = true,
+		.answer = true,
+		.answer_size = sizeof(struct ipc_status)},
+	[IPC_INTAKE] = {.name = "INTAKE",
+		.request = true,
+		.answer = true,
+		.answer_size = sizeof(struct ipc_intake)},
+	[IPC_DEVICE_IMPORT] = {.name = "DEVICE_IMPORT",
+		.request = true,
+		.answer = true,
+		.request_size = sizeof(struct ipc_import_req),
+		.answer_size = sizeof(struct ipc_import_ans),
+		.tail = true,
+		.tail_at = offsetof(struct ipc_import_req, envelope_length),
+		.tail_max = IPC_ENVELOPE_MAX},
+	[IPC_DEVICE_GENERATE] = {.name = "DEVICE_GENERATE",
+		.request = true,
+		.answer = true,
+		.request_size = sizeof(struct ipc_device_req),
+		.answer_size = sizeof(struct ipc_device_ans)},
+	[IPC_DEVICE_GET] = {.name = "DEVICE_GET",
+		.request = true,
+		.answer = true,
+		.request_size = sizeof(struct ipc_device_req),
+		.answer_size = sizeof(struct ipc_device_ans)},
+	[IPC_DEVICE_LIST] = {.name = "DEVICE_LIST",
+		.request = true,
+		.answer = true,
+		.request_size = sizeof(struct ipc_list_req),
+		.answer_size = sizeof(struct ipc_device_page)},
+	[IPC_DEVICE_SET] = {.name = "DEVICE_SET",
+		.request = true,
+		.answer = true,
+		.request_size = sizeof(struct ipc_device_req),
+		.answer_size = sizeof(struct ipc_device_ans)},
+	[IPC_DEVICE_REMOVE] = {.name = "DEVICE_REMOVE",
+		.request = true,
+		.answer = true,
+		.request_size = sizeof(struct ipc_device_req),
+		.answer_size = sizeof(struct ipc_device_ans)},
+	[IPC_DEVICE_RESET] = {.name = "DEVICE_RESET",
+		.request = true,
+		.answer = true,
+		.request_size = sizeof(struct ipc_device_req),
+		.answer_size = sizeof(struct ipc_device_ans)},
+	[IPC_PEER_ADD] = {.name = "PEER_ADD",
+		.request = true,
+		.answer = true,
+		.request_size = sizeof(struct ipc_peer_req),
+		.answer_size = sizeof(struct ipc_peer_ans),
+		.tail = true,
+		.tail_at = offsetof(struct ipc_peer_req, kek_envelope_length),
+		.tail_max = IPC_ENVELOPE_MAX},
+	[IPC_PEER_SET] = {.name = "PEER_SET",
+		.request = true,
+		.answer = true,
+		.request_size = sizeof(struct ipc_peer_req),
+		.answer_size = sizeof(struct ipc_peer_ans),
+		.tail = true,
+		.tail_at = offsetof(struct ipc_peer_req, kek_envelope_length),
+		.tail_max = IPC_ENVELOPE_MAX},
+	[IPC_PEER_GET] = {.name = "PEER_GET",
+		.request = true,
+		.answer = true,
+		.request_size = sizeof(struct ipc_peer_req),
+		.answer_size = sizeof(struct ipc_peer_ans)},
+	[IPC_PEER_LIST] = {.name = "PEER_LIST",
+		.request = true,
+		.answer = true,
+		.request_size = sizeof(struct ipc_list_req),
+		.answer_size = sizeof(struct ipc_peer_page)},
+	[IPC_PEER_REMOVE] = {.name = "PEER_REMOVE",
+		.request = true,
+		.answer = true,
+		.request_size = sizeof(struct ipc_peer_req),
+		.answer_size = sizeof(struct ipc_peer_ans)},
+	[IPC_EVENTS] = {.name = "EVENTS",
+		.request = true,
+		.answer = true,
+		.request_size = sizeof(struct ipc_events_req),
+		.answer_size = sizeof(struct ipc_events_page)},
+};
+
+#define FITS(part) (sizeof(struct ipc_header) + (part) <= IPC_MESSAGE_MAX)
+static_assert(FITS(IPC_BATCH_MAX * sizeof(struct ipc_join_req)), "a batch of requests");
+static_assert(FITS(IPC_BATCH_MAX * sizeof(struct ipc_join_ans)), "a batch of answers");
+static_assert(FITS(sizeof(struct ipc_import_req) + IPC_ENVELOPE_MAX), "an import");
+static_assert(FITS(sizeof(struct ipc_peer_req) + IPC_ENVELOPE_MAX), "a peer with its KEK");
+static_assert(sizeof(struct ipc_peer_page) <= UINT16_MAX, "sizes in the table");
+static_assert(sizeof(struct ipc_device_page) <= UINT16_MAX, "sizes in the table");
+
+static const char *const deliveries[] = {
+	[IPC_DELIVERY_DEFAULT] = "default",
+	[IPC_DELIVERY_INLINE] = "inline",
+	[IPC_DELIVERY_INLINE_ID] = "inline-id",
+	[IPC_DELIVERY_WRAPPED] = "wrapped",
+	[IPC_DELIVERY_FETCH] = "fetch",
+};
+
+static const struct kind *kind_find(unsigned kind)
+{
+	return kind < ASIZE(kinds) && kinds[kind].name != NULL ? &kinds[kind] : NULL;
+}
+
+const char *ipc_kind_text(unsigned kind)
+{
+	const struct kind *found = kind_find(kind);
+
+	return found == NULL ? "unknown" : found->name;
+}
+
+size_t ipc_body_size(unsigned kind, bool to_vault)
+{
+	const struct kind *found = kind_find(kind);
+
+	if (found == NULL) {
+		return 0;
+	}
+	return to_vault ? found->request_size : found->answer_size;
+}
+
+const char *ipc_delivery_text(unsigned delivery)
+{
+	return delivery < ASIZE(deliveries) ? deliveries[delivery] : NULL;
+}
+
+enum kw_err ipc_delivery_read(const char *text, uint8_t *delivery)
+{
+	for (unsigned i = 0; i < ASIZE(deliveries); i++) {
+		if (strcmp(text, deliveries[i]) == 0) {
+			*delivery = (uint8_t)i;
+			return KW_OK;
+		}
+	}
+	*delivery = IPC_DELIVERY_DEFAULT;
+	return KW_E_SYNTAX;
+}
+
+static bool count_fits(const struct kind *kind, const struct ipc_header *header, bool to_vault)
+{
+	if (header->err != 0) {
+		return header->count <= 1;
+	}
+	if (kind->batch) {
+		return header->count >= 1 && header->count <= IPC_BATCH_MAX;
+	}
+	if (to_vault && kind->request_size == 0) {
+		return header->count == 0;
+	}
+	return header->count == 1;
+}
+
+static enum kw_err tail_check(
+	const struct kind *kind, const uint8_t *body, size_t tail_length, bool to_vault)
+{
+	uint32_t said = 0;
+
+	if (to_vault && kind->tail) {
+		memcpy(&said, body + kind->tail_at, sizeof(said));
+		if (said > kind->tail_max) {
+			return KW_E_INVALID;
+		}
+	}
+	return said == tail_length ? KW_OK : KW_E_TRUNCATED;
+}
+
+enum kw_err ipc_message_check(const void *message, size_t length, bool to_vault)
+{
+	const uint8_t *octets = message;
+	struct ipc_header header;
+	const struct kind *kind;
+	size_t bodies;
+
+	if (length < sizeof(header)) {
+		return KW_E_TRUNCATED;
+	}
+	memcpy(&header, octets, sizeof(header));
+	kind = kind_find(header.kind);
+	if (header.magic != IPC_MAGIC || length > IPC_MESSAGE_MAX || kind == NULL ||
+		!(to_vault ? kind->request : kind->answer) || (to_vault && header.err != 0) ||
+		!count_fits(kind, &header, to_vault)) {
+		return KW_E_INVALID;
+	}
+	length -= sizeof(header);
+	bodies = header.count * ipc_body_size(header.kind, to_vault);
+	if (header.length != length || bodies > length) {
+		return KW_E_TRUNCATED;
+	}
+	return tail_check(kind, octets + sizeof(header), length - bodies, to_vault);
+}

@@ -1,0 +1,246 @@
+#include "base/hex.h"
+#include "ipc/ipc.h"
+#include "lorawan/version.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* One entry as text, and the place where its words go. */
+struct words {
+	char *out;
+	size_t used;
+	const struct ipc_event *event;
+	char dev_eui[2 * LW_EUI_SIZE + 1];
+	char join_eui[2 * LW_EUI_SIZE + 1];
+	char net_id[2 * LW_NET_ID_SIZE + 1];
+	char peer[IPC_NAME_SIZE];
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct words *words, const char *format, ...)
+{
+	size_t room = IPC_TEXT_SIZE - words->used;
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(words->out + words->used, room, format, arguments);
+	va_end(arguments);
+	if (length > 0) {
+		words->used += (size_t)length < room ? (size_t)length : room - 1;
+	}
+}
+
+static void words_init(struct words *words, const struct ipc_event *event, char *out)
+{
+	*words = (struct words){.out = out, .event = event};
+	out[0] = '\0';
+	kw_hex_write(words->dev_eui, event->dev_eui, LW_EUI_SIZE);
+	kw_hex_write(words->join_eui, event->join_eui, LW_EUI_SIZE);
+	kw_hex_write(words->net_id, event->net_id, LW_NET_ID_SIZE);
+	memcpy(words->peer, event->peer, strnlen(event->peer, sizeof(event->peer) - 1));
+}
+
+static const char *peer_or(const struct words *words, const char *otherwise)
+{
+	return words->peer[0] != '\0' ? words->peer : otherwise;
+}
+
+/* What needs nothing of the entry to be said. */
+static const struct {
+	enum kw_err err;
+	const char *text;
+} fixed[] = {
+	{KW_E_EXHAUSTED, "no JoinNonce is left for this device; it needs new root keys"},
+	{KW_E_FRAME_SIZE, "PHYPayload is not a Join-request, which has 23 octets"},
+	{KW_E_FRAME_TYPE, "PHYPayload is not a Join-request; its first octet must be 00"},
+	{KW_E_UNSUPPORTED, "a message or procedure that is not offered here"},
+	{KW_E_PROTOCOL, "a ProtocolVersion that is not spoken here; 1.0 and 1.1 are"},
+	{KW_E_MISMATCH, "DevEUI or ReceiverID is not that of the PHYPayload"},
+	{KW_E_STORE_FULL, "the store is full; free space on its disk or raise map_size"},
+	{KW_E_STORE, "the store failed, nothing was handed out; the log of the vault says why"},
+	{KW_E_STORE_DAMAGED,
+		"the record of this device is damaged; the log of the vault says more"},
+	{KW_E_MASTER_KEY, "the master key is not the one that sealed this device's keys"},
+	{KW_E_BUSY, "overloaded; the device will try again"},
+	{KW_E_TIMEOUT, "no answer in time; the device will try again"},
+};
+
+/* Fields that do not read; the event does not hold which. */
+static const struct {
+	enum kw_err err;
+	const char *text;
+} malformed[] = {
+	{KW_E_MISSING, "a field that must be there is missing"},
+	{KW_E_HEX, "a field is not hexadecimal"},
+	{KW_E_LENGTH, "a field is hexadecimal of the wrong length"},
+	{KW_E_SYNTAX, "a field is not of the expected form"},
+	{KW_E_INVALID, "a field has a value that is not acceptable"},
+	{KW_E_TOO_LONG, "a field is too long"},
+	{KW_E_TRUNCATED, "a field ends too early or has something left over"},
+	{KW_E_NUMBER, "a field that is an identifier was turned into a number"},
+	{KW_E_CONFLICT, "fields are there that exclude each other"},
+};
+
+static bool add_fixed(struct words *words)
+{
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+		if ((int32_t)fixed[i].err == words->event->err) {
+			add(words, "%s", fixed[i].text);
+			return true;
+		}
+	}
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+		if ((int32_t)malformed[i].err == words->event->err) {
+			add(words, "%s; the JoinReq of %s must be corrected there",
+				malformed[i].text, peer_or(words, "the network server"));
+			return true;
+		}
+	}
+	return false;
+}
+
+static void add_replay(struct words *words)
+{
+	const struct ipc_event *event = words->event;
+
+	add(words, "DevNonce %u was already used; ", event->dev_nonce);
+	if (event->counts_dev_nonce == 0) {
+		add(words, "the device must send one that it has never used");
+		return;
+	}
+	add(words, "the device must send a higher one");
+	if (event->has_last != 0) {
+		add(words, "; last accepted %u", event->last_dev_nonce);
+	}
+}
+
+static void add_mic(struct words *words)
+{
+	bool is_1_1 = words->event->lorawan_version == LW_VERSION_1_1;
+
+	add(words,
+		"the MIC is wrong: the device has another %s than the one registered; "
+		"compare the key check value that \"device show %s\" prints",
+		is_1_1 ? "NwkKey" : "AppKey", words->dev_eui);
+}
+
+static void add_disagree(struct words *words)
+{
+	const struct ipc_event *event = words->event;
+
+	add(words,
+		"registered as LoRaWAN %s, but %s sent MACVersion %s with OptNeg %u; "
+		"give the device the same version at both",
+		lw_version_text((enum lw_version)event->lorawan_version),
+		peer_or(words, "the network server"),
+		lw_version_text((enum lw_version)event->mac_version), event->opt_neg);
+}
+
+static void add_sender(struct words *words)
+{
+	if (words->peer[0] == '\0') {
+		add(words, "SenderID %s is not a network of the sender", words->net_id);
+		return;
+	}
+	add(words, "SenderID %s is not a network of %s; \"ns set %s --net-id %s\" makes it one",
+		words->net_id, words->peer, words->peer, words->net_id);
+}
+
+static void add_no_kek(struct words *words)
+{
+	add(words,
+		"a session key must be wrapped and the KEK is missing; \"ns set %s --kek-label "
+		"... --kek-file ...\" (or \"as set\" for the AppSKey) gives one",
+		peer_or(words, "NAME"));
+}
+
+static void add_reason(struct words *words)
+{
+	switch (words->event->err) {
+	case KW_E_MIC:
+		add_mic(words);
+		break;
+	case KW_E_REPLAY:
+		add_replay(words);
+		break;
+	case KW_E_NOT_ALLOWED:
+		add(words,
+			"network %s may not activate this device; \"device set %s --net-id %s\" "
+			"allows it",
+			words->net_id, words->dev_eui, words->net_id);
+		break;
+	case KW_E_BLOCKED:
+		add(words, "the device is blocked; \"device unblock %s\" lets it join again",
+			words->dev_eui);
+		break;
+	case KW_E_UNAUTHENTICATED:
+		add(words,
+			"the credential sent for network %s is missing or unknown; "
+			"\"ns set NAME --token-file FILE\" gives a new one",
+			words->net_id);
+		break;
+	case KW_E_SENDER:
+		add_sender(words);
+		break;
+	case KW_E_RECEIVER:
+		add(words,
+			"JoinEUI %s is not served here, or is outside the --join-eui ranges of %s",
+			words->join_eui, peer_or(words, "the network server"));
+		break;
+	case KW_E_NO_DEVICE:
+		add(words,
+			"DevEUI %s is not registered under JoinEUI %s; check both in the device, "
+			"or register it with \"device import\"",
+			words->dev_eui, words->join_eui);
+		break;
+	case KW_E_DISAGREE:
+		add_disagree(words);
+		break;
+	case KW_E_VERSION:
+		add(words,
+			"%s sent a MACVersion that is not known; 1.0, 1.0.1 to 1.0.4 and 1.1 are",
+			peer_or(words, "the network server"));
+		break;
+	case KW_E_NO_KEK:
+		add_no_kek(words);
+		break;
+	case KW_E_SEAL:
+		add(words,
+			"the sealed keys of %s do not open; remove the device and import it again",
+			words->dev_eui);
+		break;
+	default:
+		if (!add_fixed(words)) {
+			add(words, "%s", kw_err_text((enum kw_err)words->event->err));
+		}
+	}
+}
+
+void ipc_event_words(const struct ipc_event *event, char out[IPC_TEXT_SIZE])
+{
+	struct words words;
+
+	words_init(&words, event, out);
+	switch (event->kind) {
+	case IPC_EVENT_ACCEPTED:
+		add(&words, "joined network %s with DevNonce %u; JoinNonce %u", words.net_id,
+			event->dev_nonce, (unsigned)event->join_nonce);
+		break;
+	case IPC_EVENT_REPEATED:
+		add(&words,
+			"repeated: network %s asked again with DevNonce %u and got the same "
+			"answer; JoinNonce %u",
+			words.net_id, event->dev_nonce, (unsigned)event->join_nonce);
+		break;
+	case IPC_EVENT_REFUSED:
+		add(&words, "refused: ");
+		add_reason(&words);
+		break;
+	default:
+		add(&words, "an event of a kind that this version does not know");
+	}
+	if (event->repeats > 1) {
+		add(&words, " (%u times)", (unsigned)event->repeats);
+	}
+}

@@ -1,0 +1,608 @@
+/*
+ * What the portal may ask of the vault. Each handler reads its request from the message, works in
+ * transactions of its own, and fills the answer's body; none of them can reach a root key.
+ */
+#include "base/log.h"
+#include "ipc/channel.h"
+#include "js/convert.h"
+#include "js/vault.h"
+#include "keystore/intake.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define EVENTS_LOOKED_MAX 20000 /* records: a few milliseconds */
+
+struct question {
+	struct js_vault *vault;
+	const void *body;
+	const uint8_t *tail;
+	size_t tail_length;
+};
+
+static void say(char text[IPC_TEXT_SIZE], const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(char text[IPC_TEXT_SIZE], const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(text, IPC_TEXT_SIZE, format, list);
+	va_end(list);
+}
+
+static enum kw_err get_status(const struct question *question, void *answer)
+{
+	struct js_vault *vault = question->vault;
+	const struct js_join_counters *counters = &vault->join.counters;
+	struct ipc_status *status = answer;
+	struct ks_store_figures figures;
+
+	ks_store_figures(vault->store, &figures);
+	*status = (struct ipc_status){
+		.generation = vault->generation,
+		.started_ms = vault->started_ms,
+		.devices = figures.devices,
+		.peers = figures.peers,
+		.joins_accepted = counters->accepted,
+		.joins_repeated = counters->repeated,
+		.joins_refused = counters->refused,
+		.unknown_devices = counters->unknown_devices,
+		.mic_failures = counters->mic_failures,
+		.missing_keks = counters->missing_keks,
+		.commits = vault->commits,
+		.commit_us_total = vault->commit_us_total,
+		.commit_us_max = vault->commit_us_max,
+		.journal_records = figures.journal_records,
+		.store_bytes = figures.used_bytes,
+		.store_map_bytes = figures.map_bytes,
+		.events = figures.events,
+		.dev_nonces_high = counters->dev_nonces_high,
+		.store_format = figures.format,
+		.epoch = figures.epoch,
+		.store_failed = vault->store_failed,
+	};
+	for (size_t i = 0; i < JS_FRONTS_MAX; i++) {
+		const struct ipc_report *report = &vault->reports[i];
+
+		if (!vault->reported[i]) {
+			continue;
+		}
+		status->fronts++;
+		status->reports.requests += report->requests;
+		status->reports.http_refused += report->http_refused;
+		status->reports.connections += report->connections;
+		kw_histogram_merge(&status->reports.latency, &report->latency);
+	}
+	return KW_OK;
+}
+
+static enum kw_err get_intake(const struct question *question, void *answer)
+{
+	struct ipc_intake *intake = answer;
+	size_t length;
+	const uint8_t *der = ks_intake_certificate(question->vault->store, &length);
+
+	if (length > sizeof(intake->certificate)) {
+		return KW_E_TOO_LONG;
+	}
+	intake->length = (uint32_t)length;
+	memcpy(intake->certificate, der, length);
+	return KW_OK;
+}
+
+/* ---- devices ---- */
+
+static void note_problem(void *context, const struct pr_problem *problem)
+{
+	struct ipc_import_ans *ans = context;
+	struct ipc_row_error *row;
+
+	static_assert(sizeof(problem->text) == sizeof(row->text), "texts fit");
+	if (ans->listed == IPC_ROW_ERRORS_MAX) {
+		return;
+	}
+	row = &ans->list[ans->listed++];
+	row->line = problem->line;
+	row->err = problem->err;
+	memcpy(row->text, problem->text, sizeof(row->text));
+}
+
+static enum kw_err import_in_txn(
+	const struct question *question, struct ks_import *import, struct ipc_import_ans *ans)
+{
+	struct ks_txn *txn;
+	enum kw_err err = ks_txn_begin(question->vault->store, &txn);
+
+	if (err != KW_OK) {
+		return err;
+	}
+	err = ks_import(txn, question->tail, question->tail_length, import);
+	if (err != KW_OK || import->dry_run || (import->refused > 0 && !import->skip_errors)) {
+		ks_txn_abort(txn);
+	} else {
+		err = js_vault_commit(question->vault, txn);
+	}
+	memcpy(ans->text, import->why, sizeof(import->why));
+	ans->rows = import->rows;
+	ans->errors = import->refused;
+	ans->added = err == KW_OK ? import->added : 0;
+	if (import->refused > 0 && !import->skip_errors && !import->dry_run) {
+		ans->added = 0;
+	}
+	return err;
+}
+
+static enum kw_err import_devices(const struct question *question, void *answer)
+{
+	const struct ipc_import_req *request = question->body;
+	struct ipc_import_ans *ans = answer;
+	struct ks_import import = {
+		.dry_run = request->dry_run != 0,
+		.skip_errors = request->skip_errors != 0,
+		.problem = note_problem,
+		.context = ans,
+	};
+	enum kw_err err = js_policy_from_ipc(&request->policy,
+		IPC_SET_NET_IDS | IPC_SET_NS_ID | IPC_SET_AS_ID | IPC_SET_DELIVERY |
+			IPC_SET_ROAMING,
+		&import.policy);
+
+	if (err == KW_OK) {
+		err = import_in_txn(question, &import, ans);
+	}
+	for (uint32_t i = 0; request->first_line > 0 && i < ans->listed; i++) {
+		/* Line 1 of the envelope is its header line, line 2 the first data row. */
+		ans->list[i].line += request->first_line >= 2 ? request->first_line - 2 : 0;
+	}
+	if (ans->added > 0 && !import.dry_run) {
+		kw_log(KW_LOG_NOTICE, "device", "devices imported", KW_NUM("added", ans->added),
+			KW_NUM("refused", ans->errors));
+	}
+	return err;
+}
+
+static enum kw_err show(
+	struct ks_txn *txn, const struct ks_device *device, struct ipc_device_ans *ans)
+{
+	struct ks_state state;
+	enum kw_err err = ks_state_get(txn, &device->id, &state);
+
+	if (err == KW_OK) {
+		js_device_to_ipc(device, &state, &ans->device);
+	}
+	return err;
+}
+
+/* End a transaction: commit what went well, undo the rest. */
+static enum kw_err end(struct js_vault *vault, struct ks_txn *txn, enum kw_err err)
+{
+	if (err == KW_OK) {
+		return js_vault_commit(vault, txn);
+	}
+	ks_txn_abort(txn);
+	return err;
+}
+
+static enum kw_err generate_device(const struct question *question, void *answer)
+{
+	const struct ipc_device_req *request = question->body;
+	struct ipc_device_ans *ans = answer;
+	struct ks_device device;
+	struct ks_txn *txn;
+	enum kw_err err;
+
+	memset(&device, 0, sizeof(device));
+	memcpy(device.id.join_eui.octets, request->join_eui, LW_EUI_SIZE);
+	memcpy(device.id.dev_eui.octets, request->dev_eui, LW_EUI_SIZE);
+	device.version = (enum lw_version)request->lorawan_version;
+	device.origin = KS_ORIGIN_GENERATED;
+	err = lw_version_valid(request->lorawan_version)
+		      ? js_policy_from_ipc(&request->policy, ~(uint32_t)0, &device.policy)
+		      : KW_E_VERSION;
+	if (err == KW_OK) {
+		err = ks_txn_begin(question->vault->store, &txn);
+	}
+	if (err != KW_OK) {
+		return err;
+	}
+	err = ks_device_generate(txn, &device);
+	if (err == KW_E_EXISTS) {
+		say(ans->text, "a device with this DevEUI is registered already");
+	}
+	if (err == KW_OK) {
+		err = show(txn, &device, ans);
+	}
+	err = end(question->vault, txn, err);
+	if (err == KW_OK) {
+		kw_log(KW_LOG_NOTICE, "device", "root keys generated",
+			KW_EUI("dev_eui", request->dev_eui), KW_EUI("join_eui", request->join_eui));
+	}
+	return err;
+}
+
+/* What is done to one device that must exist; the answer shows it afterwards. */
+typedef enum kw_err (*device_work)(
+	struct ks_txn *txn, struct ks_device *device, const struct ipc_device_req *request);
+
+static enum kw_err with_device(const struct question *question, struct ipc_device_ans *ans,
+	device_work work, const char *done)
+{
+	const struct ipc_device_req *request = question->body;
+	struct ks_device device;
+	struct lw_eui dev_eui;
+	struct ks_txn *txn;
+	enum kw_err err = ks_txn_begin(question->vault->store, &txn);
+
+	if (err != KW_OK) {
+		return err;
+	}
+	memcpy(dev_eui.octets, request->dev_eui, LW_EUI_SIZE);
+	err = ks_device_find(txn, &dev_eui, &device);
+	if (err == KW_E_NOT_FOUND) {
+		say(ans->text, "no device with this DevEUI is registered here");
+	}
+	if (err == KW_OK && work != NULL) {
+		err = work(txn, &device, request);
+	}
+	if (err == KW_OK) {
+		err = show(txn, &device, ans);
+	}
+	err = end(question->vault, txn, err);
+	if (err == KW_OK && done != NULL) {
+		kw_log(KW_LOG_NOTICE, "device", done, KW_EUI("dev_eui", request->dev_eui));
+	}
+	return err;
+}
+
+static enum kw_err work_set(
+	struct ks_txn *txn, struct ks_device *device, const struct ipc_device_req *request)
+{
+	enum kw_err err = js_policy_from_ipc(&request->policy, request->set, &device->policy);
+
+	return err == KW_OK ? ks_device_put_policy(txn, device) : err;
+}
+
+static enum kw_err work_remove(
+	struct ks_txn *txn, struct ks_device *device, const struct ipc_device_req *request)
+{
+	(void)request;
+	return ks_device_remove(txn, &device->id);
+}
+
+static enum kw_err work_reset(
+	struct ks_txn *txn, struct ks_device *device, const struct ipc_device_req *request)
+{
+	(void)request;
+	return ks_dev_nonce_reset(txn, &device->id);
+}
+
+static enum kw_err get_device(const struct question *question, void *answer)
+{
+	return with_device(question, answer, NULL, NULL);
+}
+
+static enum kw_err set_device(const struct question *question, void *answer)
+{
+	return with_device(question, answer, work_set, "device changed");
+}
+
+static enum kw_err remove_device(const struct question *question, void *answer)
+{
+	return with_device(question, answer, work_remove, "device removed");
+}
+
+static enum kw_err reset_device(const struct question *question, void *answer)
+{
+	return with_device(question, answer, work_reset, "DevNonces forgotten");
+}
+
+static uint32_t page_limit(uint32_t wanted)
+{
+	return wanted == 0 || wanted > IPC_PAGE_MAX ? IPC_PAGE_MAX : wanted;
+}
+
+static enum kw_err list_devices(const struct question *question, void *answer)
+{
+	const struct ipc_list_req *request = question->body;
+	struct ipc_device_page *page = answer;
+	uint32_t limit = page_limit(request->limit);
+	struct lw_device_id after;
+	bool has_after = request->has_after != 0;
+	struct ks_device device;
+	struct ks_txn *txn;
+	enum kw_err err = ks_txn_begin(question->vault->store, &txn);
+
+	if (err != KW_OK) {
+		return err;
+	}
+	memcpy(after.join_eui.octets, request->after, LW_EUI_SIZE);
+	memcpy(after.dev_eui.octets, request->after + LW_EUI_SIZE, LW_EUI_SIZE);
+	while ((err = ks_device_next(txn, has_after ? &after : NULL, &device)) == KW_OK) {
+		struct ks_state state;
+
+		if (page->count == limit) {
+			page->more = 1;
+			break;
+		}
+		err = ks_state_get(txn, &device.id, &state);
+		if (err != KW_OK) {
+			break;
+		}
+		js_device_to_ipc(&device, &state, &page->devices[page->count++]);
+		after = device.id;
+		has_after = true;
+	}
+	ks_txn_abort(txn);
+	return err == KW_E_NOT_FOUND ? KW_OK : err;
+}
+
+/* ---- peers ---- */
+
+static const struct ks_peer *find_peer(const struct question *question)
+{
+	const struct ipc_peer *peer = &((const struct ipc_peer_req *)question->body)->peer;
+
+	if (!js_text_ok(peer->name, sizeof(peer->name))) {
+		return NULL;
+	}
+	return ks_peer_by_name(question->vault->store, (enum ks_peer_kind)peer->kind, peer->name);
+}
+
+static enum kw_err check_new_peer(const struct ks_peer *peer, char text[IPC_TEXT_SIZE])
+{
+	if (peer->name[0] == '\0') {
+		say(text, "a peer needs a name");
+		return KW_E_MISSING;
+	}
+	if (peer->kind == KS_PEER_NS && peer->net_id_count == 0) {
+		say(text, "a network server needs at least one NetID");
+		return KW_E_MISSING;
+	}
+	if (peer->kind == KS_PEER_AS && peer->as_id[0] == '\0') {
+		say(text, "an application server needs its AS-ID");
+		return KW_E_MISSING;
+	}
+	return KW_OK;
+}
+
+static enum kw_err put_kek(
+	const struct question *question, struct ks_peer *peer, char text[IPC_TEXT_SIZE])
+{
+	const struct ipc_peer_req *request = question->body;
+	enum kw_err err;
+
+	if (question->tail_length == 0) {
+		if (request->peer.kek_label[0] != '\0') {
+			say(text, "a KEK label without its KEK");
+			return KW_E_MISSING;
+		}
+		memset(peer->kek_label, 0, sizeof(peer->kek_label));
+		memset(&peer->kek, 0, sizeof(peer->kek));
+		return KW_OK;
+	}
+	err = ks_intake_kek(question->vault->store, peer, request->peer.kek_label, question->tail,
+		question->tail_length);
+	if (err == KW_E_LENGTH) {
+		say(text, "a KEK has 16, 24 or 32 octets");
+	} else if (err == KW_E_INVALID) {
+		say(text, "a KEK label has 1 to 63 printable ASCII characters");
+	}
+	return err;
+}
+
+static enum kw_err put_peer(
+	const struct question *question, struct ks_peer *peer, struct ipc_peer_ans *ans)
+{
+	const struct ipc_peer_req *request = question->body;
+	struct ks_store *store = question->vault->store;
+	struct ks_txn *txn;
+	enum kw_err err = js_peer_from_ipc(&request->peer, request->set, peer);
+
+	if (err == KW_OK) {
+		err = check_new_peer(peer, ans->text);
+	}
+	if (err == KW_OK && (request->set & IPC_PEER_SET_TOKEN) != 0) {
+		err = ks_peer_set_token(store, peer, request->token_digest);
+	}
+	if (err == KW_OK) {
+		err = ks_txn_begin(store, &txn);
+	}
+	if (err != KW_OK) {
+		return err;
+	}
+	err = ks_peer_put(txn, peer);
+	if (err == KW_E_EXISTS) {
+		say(ans->text, "another peer has this name, AS-ID or token");
+	}
+	if (err == KW_OK && (request->set & IPC_PEER_SET_KEK) != 0) {
+		err = put_kek(question, peer, ans->text);
+		if (err == KW_OK) {
+			err = ks_peer_put(txn, peer);
+		}
+	}
+	err = end(question->vault, txn, err);
+	if (err == KW_OK) {
+		js_peer_to_ipc(peer, &ans->peer);
+		kw_log(KW_LOG_NOTICE, "peer", "peer recorded", KW_STR("name", peer->name));
+	}
+	return err;
+}
+
+static enum kw_err add_peer(const struct question *question, void *answer)
+{
+	const struct ipc_peer_req *request = question->body;
+	struct ipc_peer_ans *ans = answer;
+	struct ks_peer peer;
+
+	memset(&peer, 0, sizeof(peer));
+	if (request->peer.kind != IPC_PEER_NS && request->peer.kind != IPC_PEER_AS) {
+		return KW_E_INVALID;
+	}
+	if (find_peer(question) != NULL) {
+		say(ans->text, "a peer of this name exists already");
+		return KW_E_EXISTS;
+	}
+	if (!js_text_ok(request->peer.name, sizeof(request->peer.name))) {
+		return KW_E_INVALID;
+	}
+	peer.kind = (enum ks_peer_kind)request->peer.kind;
+	memcpy(peer.name, request->peer.name, sizeof(peer.name));
+	return put_peer(question, &peer, ans);
+}
+
+static enum kw_err unknown_peer(char text[IPC_TEXT_SIZE])
+{
+	say(text, "no peer of this name");
+	return KW_E_NOT_FOUND;
+}
+
+static enum kw_err set_peer(const struct question *question, void *answer)
+{
+	const struct ks_peer *found = find_peer(question);
+	struct ipc_peer_ans *ans = answer;
+	struct ks_peer peer;
+
+	if (found == NULL) {
+		return unknown_peer(ans->text);
+	}
+	peer = *found;
+	return put_peer(question, &peer, ans);
+}
+
+static enum kw_err get_peer(const struct question *question, void *answer)
+{
+	const struct ks_peer *found = find_peer(question);
+	struct ipc_peer_ans *ans = answer;
+
+	if (found == NULL) {
+		return unknown_peer(ans->text);
+	}
+	js_peer_to_ipc(found, &ans->peer);
+	return KW_OK;
+}
+
+static enum kw_err remove_peer(const struct question *question, void *answer)
+{
+	const struct ks_peer *found = find_peer(question);
+	struct ipc_peer_ans *ans = answer;
+	struct ks_txn *txn;
+	enum kw_err err;
+
+	if (found == NULL) {
+		return unknown_peer(ans->text);
+	}
+	js_peer_to_ipc(found, &ans->peer);
+	err = ks_txn_begin(question->vault->store, &txn);
+	if (err != KW_OK) {
+		return err;
+	}
+	err = end(question->vault, txn, ks_peer_remove(txn, found->id));
+	if (err == KW_OK) {
+		kw_log(KW_LOG_NOTICE, "peer", "peer removed", KW_STR("name", ans->peer.name));
+	}
+	return err;
+}
+
+static enum kw_err list_peers(const struct question *question, void *answer)
+{
+	const struct ipc_list_req *request = question->body;
+	struct ipc_peer_page *page = answer;
+	uint32_t limit = page_limit(request->limit);
+	const struct ks_peer *peer;
+
+	if (!js_text_ok(request->after_name, sizeof(request->after_name))) {
+		return KW_E_INVALID;
+	}
+	for (size_t i = 0; (peer = ks_peer_at(question->vault->store,
+				    (enum ks_peer_kind)request->peer_kind, i)) != NULL;
+		i++) {
+		if (strcmp(peer->name, request->after_name) <= 0) {
+			continue;
+		}
+		if (page->count == limit) {
+			page->more = 1;
+			break;
+		}
+		js_peer_to_ipc(peer, &page->peers[page->count++]);
+	}
+	return KW_OK;
+}
+
+/* ---- the join log ---- */
+
+static enum kw_err get_events(const struct question *question, void *answer)
+{
+	const struct ipc_events_req *request = question->body;
+	struct ipc_events_page *page = answer;
+	struct ks_event events[IPC_PAGE_MAX];
+	struct lw_eui dev_eui;
+	struct ks_txn *txn;
+	bool more = false;
+	int found;
+	enum kw_err err = ks_txn_begin(question->vault->store, &txn);
+
+	if (err != KW_OK) {
+		return err;
+	}
+	memcpy(dev_eui.octets, request->dev_eui, LW_EUI_SIZE);
+	found = ks_events_get(txn, request->after, request->backwards != 0,
+		request->has_device != 0 ? &dev_eui : NULL, events, page_limit(request->limit),
+		EVENTS_LOOKED_MAX, &page->resume, &more);
+	ks_txn_abort(txn);
+	if (found < 0) {
+		return KW_E_STORE_DAMAGED;
+	}
+	for (int i = 0; i < found; i++) {
+		js_event_to_ipc(&events[i],
+			ks_peer_by_id(question->vault->store, events[i].ns_peer), &page->events[i]);
+	}
+	page->count = (uint32_t)found;
+	page->more = more;
+	return KW_OK;
+}
+
+/* ---- */
+
+static const struct {
+	enum ipc_kind kind;
+	enum kw_err (*handle)(const struct question *question, void *answer);
+} handlers[] = {
+	{IPC_STATUS, get_status},
+	{IPC_INTAKE, get_intake},
+	{IPC_DEVICE_IMPORT, import_devices},
+	{IPC_DEVICE_GENERATE, generate_device},
+	{IPC_DEVICE_GET, get_device},
+	{IPC_DEVICE_LIST, list_devices},
+	{IPC_DEVICE_SET, set_device},
+	{IPC_DEVICE_REMOVE, remove_device},
+	{IPC_DEVICE_RESET, reset_device},
+	{IPC_PEER_ADD, add_peer},
+	{IPC_PEER_SET, set_peer},
+	{IPC_PEER_GET, get_peer},
+	{IPC_PEER_LIST, list_peers},
+	{IPC_PEER_REMOVE, remove_peer},
+	{IPC_EVENTS, get_events},
+};
+
+size_t js_admin_answer(
+	struct js_vault *vault, const struct ipc_header *message, struct ipc_header *answer)
+{
+	struct question question = {.vault = vault, .body = ipc_body(message)};
+	size_t size = ipc_body_size(message->kind, false);
+
+	question.tail = ipc_tail(message, true, &question.tail_length);
+	memset(answer, 0, sizeof(*answer) + size);
+	answer->kind = message->kind;
+	answer->count = 1;
+	answer->number = message->number;
+	answer->err = KW_E_UNSUPPORTED;
+	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+		if (handlers[i].kind == message->kind) {
+			answer->err = handlers[i].handle(&question, answer + 1);
+		}
+	}
+	return size;
+}

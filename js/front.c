@@ -1,0 +1,284 @@
+/*
+ * keyward-front: HTTP and JSON towards network servers, in a process that has no key and no
+ * database. One loop: read what came in, ask the vault about all of it together, answer.
+ */
+#include "backend-if/message.h"
+#include "base/env.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "http/server.h"
+#include "ipc/channel.h"
+#include "js/front_batch.h"
+#include "js/front_http.h"
+#include "js/process.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define BODY_MAX        (32 * 1024)
+#define CONNECTIONS_MAX 16384
+#define OTHER_FDS       64 /* descriptors that are not connections */
+#define IDLE_TIMEOUT_S  30 /* The Things Stack opens a connection per request and leaves it */
+#define PEM_MAX         (1024 * 1024)
+#define REPORT_US       (1000 * 1000)
+
+struct front {
+	struct http_server *server;
+	struct js_front_batch batch;
+	struct js_front_http http;
+	struct ipc_report report;
+	struct ipc_report reported; /* what the vault was told last, without latencies */
+	uint64_t report_due_us;
+	bool leaving;
+	int signals;
+	bool fixed;
+};
+
+__attribute__((noreturn)) static void give_up(const char *words, enum kw_err err)
+{
+	kw_log(KW_LOG_ERROR, "front", words, KW_STR("reason", kw_err_text(err)));
+	exit(1);
+}
+
+/* A whole file as text; the option is named if it cannot be read. */
+static char *file_read(const char *option, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *text = malloc(PEM_MAX + 1);
+	size_t length = 0;
+
+	if (file != NULL && text != NULL) {
+		setvbuf(file, NULL, _IONBF, 0); /* no second copy of a key */
+		length = fread(text, 1, PEM_MAX + 1, file);
+	}
+	if (file == NULL || text == NULL || ferror(file) != 0) {
+		kw_log(KW_LOG_ERROR, "front", "cannot read a file", KW_STR("option", option),
+			KW_STR("file", path), KW_ERRNO());
+		exit(1);
+	}
+	if (length > PEM_MAX || memchr(text, '\0', length) != NULL) {
+		kw_log(KW_LOG_ERROR, "front", "not a PEM file", KW_STR("option", option),
+			KW_STR("file", path));
+		exit(1);
+	}
+	fclose(file);
+	text[length] = '\0';
+	return text;
+}
+
+/* As many as the process may have, raised as far as it may raise it. */
+static unsigned connections_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+		return CONNECTIONS_MAX / 16;
+	}
+	if (limit.rlim_cur < limit.rlim_max && limit.rlim_cur < CONNECTIONS_MAX + OTHER_FDS) {
+		limit.rlim_cur = limit.rlim_max < CONNECTIONS_MAX + OTHER_FDS
+					 ? limit.rlim_max
+					 : CONNECTIONS_MAX + OTHER_FDS;
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+			getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+			return CONNECTIONS_MAX / 16;
+		}
+	}
+	if (limit.rlim_cur >= CONNECTIONS_MAX + OTHER_FDS) {
+		return CONNECTIONS_MAX;
+	}
+	return limit.rlim_cur > 2 * OTHER_FDS ? (unsigned)limit.rlim_cur - OTHER_FDS : OTHER_FDS;
+}
+
+static void server_open(struct front *front, const struct js_options *options)
+{
+	char *certificate = NULL, *key = NULL;
+	int listeners[HTTP_FDS_MAX];
+	struct http_server_options server = {
+		.listeners = listeners,
+		.listener_count = options->listeners,
+		.body_max = BODY_MAX,
+		.connections_max = connections_max(),
+		.idle_timeout_s = IDLE_TIMEOUT_S,
+		.handler = js_front_http_handle,
+		.gone = js_front_http_gone,
+		.context = &front->http,
+	};
+	enum kw_err err;
+
+	if (options->listeners == 0 || options->listeners > HTTP_FDS_MAX) {
+		give_up("--listeners is not from 1 to 16", KW_E_INVALID);
+	}
+	for (size_t i = 0; i < options->listeners; i++) {
+		listeners[i] = JS_FRONT_FD_LISTENERS + (int)i;
+	}
+	if (options->tls_certificate != NULL && options->tls_key != NULL) {
+		certificate = file_read("tls_certificate", options->tls_certificate);
+		key = file_read("tls_key", options->tls_key);
+	}
+	server.tls_certificate = certificate;
+	server.tls_key = key;
+	err = http_server_open(&server, &front->server);
+	if (key != NULL) {
+		kw_wipe(key, strlen(key));
+	}
+	free(key);
+	free(certificate);
+	if (err != KW_OK) {
+		give_up("cannot serve HTTP", err);
+	}
+}
+
+static void seed(void)
+{
+	uint32_t value;
+	enum kw_err err = kw_random(&kw_env_system, &value, sizeof(value));
+
+	if (err != KW_OK) {
+		give_up("no randomness", err);
+	}
+	bi_decode_seed(value);
+}
+
+static void front_open(struct front *front, const struct js_options *options)
+{
+	enum kw_err err;
+
+	front->fixed = options->fixed_answer;
+	front->signals = js_process_signals();
+	err = js_front_batch_init(
+		&front->batch, JS_FRONT_FD_CHANNEL, front->signals, &front->report);
+	if (err == KW_OK) {
+		err = js_front_http_init(&front->http, options->paths,
+			front->fixed ? NULL : &front->batch, &front->report);
+	}
+	if (err != KW_OK) {
+		give_up("cannot start", err);
+	}
+	server_open(front, options);
+	seed();
+}
+
+static void front_close(struct front *front)
+{
+	http_server_close(front->server);
+	js_front_http_finish(&front->http);
+	js_front_batch_finish(&front->batch);
+	close(front->signals);
+}
+
+static bool report_changed(const struct front *front)
+{
+	return front->report.requests != front->reported.requests ||
+	       front->report.http_refused != front->reported.http_refused ||
+	       front->report.connections != front->reported.connections;
+}
+
+/* @return how long until the next one, ms; -1: nothing to report */
+static int report(struct front *front)
+{
+	uint64_t now = kw_mono_us(&kw_env_system);
+	struct ipc_header header = {.kind = IPC_REPORT, .count = 1};
+
+	if (front->fixed) {
+		return -1;
+	}
+	front->report.connections = http_server_connections(front->server);
+	if (!front->batch.greeted && !report_changed(front)) {
+		return -1;
+	}
+	if (now < front->report_due_us) {
+		return (int)((front->report_due_us - now + 999) / 1000);
+	}
+	front->report_due_us = now + REPORT_US;
+	/* If the vault is too busy to take it, the next one says all this too. */
+	if (ipc_send(front->batch.channel, &header, &front->report, sizeof(front->report), NULL,
+		    0) == KW_OK) {
+		front->batch.greeted = false;
+		front->reported = front->report;
+		return -1;
+	}
+	return REPORT_US / 1000;
+}
+
+static int sooner_ms(int a, int b)
+{
+	if (a < 0 || b < 0) {
+		return a < 0 ? b : a;
+	}
+	return a < b ? a : b;
+}
+
+static int leave_ms(const struct front *front)
+{
+	uint64_t now = kw_mono_us(&kw_env_system);
+	uint64_t by = front->batch.leave_by_us;
+
+	if (by == 0) {
+		return -1;
+	}
+	return now < by ? (int)((by - now + 999) / 1000) : 0;
+}
+
+/* Sleep until there is something to do. */
+static void rest(struct front *front)
+{
+	struct pollfd fds[HTTP_FDS_MAX + 2];
+	int http_fds[HTTP_FDS_MAX];
+	size_t count = http_server_fds(front->server, http_fds);
+	int timeout = sooner_ms(http_server_timeout_ms(front->server), report(front));
+
+	for (size_t i = 0; i < count; i++) {
+		fds[i] = (struct pollfd){.fd = http_fds[i], .events = POLLIN};
+	}
+	fds[count] =
+		(struct pollfd){.fd = front->fixed ? -1 : front->batch.channel, .events = POLLIN};
+	fds[count + 1] =
+		(struct pollfd){.fd = front->leaving ? -1 : front->signals, .events = POLLIN};
+	if (poll(fds, count + 2, sooner_ms(timeout, leave_ms(front))) <= 0) {
+		return;
+	}
+	if (fds[count].revents != 0 && !js_front_batch_listen(&front->batch)) {
+		give_up("the channel to the vault is closed", KW_E_CLOSED);
+	}
+	if (fds[count + 1].revents != 0) {
+		kw_log(KW_LOG_NOTICE, "front", "asked to end");
+		front->leaving = true;
+		js_front_batch_leave(&front->batch);
+		http_server_quiesce(front->server);
+	}
+}
+
+static bool may_leave(const struct front *front)
+{
+	return front->leaving && (http_server_active(front->server) == 0 || leave_ms(front) == 0);
+}
+
+static void serve(struct front *front)
+{
+	while (!may_leave(front)) {
+		rest(front);
+		http_server_run(front->server);
+		js_front_batch_run(&front->batch);
+		if (front->batch.closed) {
+			give_up("the channel to the vault is closed", KW_E_CLOSED);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct front front;
+	struct js_options options;
+
+	js_options_read(argc, argv, &options);
+	front_open(&front, &options);
+	js_process_enter(JS_ROLE_FRONT, &options);
+	front.batch.greeted = true; /* so that the vault knows of this front */
+	js_process_ready();
+	serve(&front);
+	front_close(&front);
+	return 0;
+}

@@ -1,0 +1,285 @@
+#include "js/keywardd_child.h"
+
+#include "base/env.h"
+#include "ipc/channel.h"
+#include "js/descriptors.h"
+#include "js/helper.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ARGS_MAX      24
+#define NUMBERS_MAX   4
+#define ENV_MAX       32
+#define FDS_MAX       (8 + JS_FRONTS_MAX)
+#define CHANNEL_ROOM  (4 * 1024 * 1024)
+#define STATUS_FAILED 127
+
+extern char **environ;
+
+/* As much as the kernel gives: beyond net.core.wmem_max only root may ask. */
+static void raise_buffers(int fd)
+{
+	const int room = CHANNEL_ROOM;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) != 0) {
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	}
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	}
+}
+
+enum kw_err js_setup_channels(struct js_setup *setup, size_t fronts)
+{
+	for (size_t i = 0; i <= fronts; i++) {
+		enum kw_err err = ipc_channel_pair(setup->channels[i]);
+
+		if (err != KW_OK) {
+			return err;
+		}
+		raise_buffers(setup->channels[i][0]);
+		raise_buffers(setup->channels[i][1]);
+	}
+	return KW_OK;
+}
+
+struct fds {
+	int list[FDS_MAX];
+	size_t count;
+};
+
+static void fd_add(struct fds *fds, int fd)
+{
+	fds->list[fds->count++] = fd;
+}
+
+/* In the order of js/process.h. */
+static void fds_of(
+	const struct js_child *child, const struct js_setup *setup, int ready, struct fds *fds)
+{
+	const struct js_sockets *sockets = setup->sockets;
+
+	fds->count = 0;
+	fd_add(fds, ready);
+	switch (child->role) {
+	case JS_ROLE_VAULT:
+		fd_add(fds, setup->files->store);
+		fd_add(fds, setup->files->master);
+		for (size_t i = 0; i <= sockets->fronts; i++) {
+			fd_add(fds, setup->channels[i][0]);
+		}
+		break;
+	case JS_ROLE_FRONT:
+		fd_add(fds, setup->channels[1 + child->index][1]);
+		for (size_t i = 0; i < sockets->addresses; i++) {
+			fd_add(fds, sockets->listeners[child->index][i]);
+		}
+		break;
+	case JS_ROLE_PORTAL:
+		fd_add(fds, setup->channels[0][1]);
+		fd_add(fds, setup->board);
+		fd_add(fds, sockets->admin);
+		break;
+	}
+}
+
+struct args {
+	const char *list[ARGS_MAX + 1]; /* ends with NULL */
+	size_t count;
+	char numbers[NUMBERS_MAX][24];
+	size_t number_count;
+	char paths[CONF_PATHS_MAX * (CONF_WORD_SIZE + 1)];
+};
+
+static void arg_add(struct args *args, const char *name, const char *value)
+{
+	args->list[args->count++] = name;
+	args->list[args->count++] = value;
+}
+
+static void arg_number(struct args *args, const char *name, uint64_t value)
+{
+	char *text = args->numbers[args->number_count++];
+
+	snprintf(text, sizeof(args->numbers[0]), "%llu", (unsigned long long)value);
+	arg_add(args, name, text);
+}
+
+static void arg_paths(struct args *args, const struct conf *conf)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < conf->server.path_count; i++) {
+		size_t length = strlen(conf->server.paths[i]);
+
+		memcpy(args->paths + used, conf->server.paths[i], length);
+		used += length;
+		args->paths[used++] = ' ';
+	}
+	args->paths[used > 0 ? used - 1 : 0] = '\0';
+	arg_add(args, "--paths", args->paths);
+}
+
+static void args_front(struct args *args, const struct conf *conf, const struct js_sockets *sockets)
+{
+	arg_number(args, "--listeners", sockets->addresses);
+	arg_paths(args, conf);
+	if (conf->server.tls_certificate[0] != '\0') {
+		arg_add(args, "--tls-certificate", conf->server.tls_certificate);
+		arg_add(args, "--tls-key", conf->server.tls_key);
+	}
+}
+
+static void args_of(const struct js_child *child, const struct js_setup *setup, struct args *args)
+{
+	const struct conf *conf = setup->conf;
+	const char *user = js_role_user(child->role);
+
+	memset(args, 0, sizeof(*args));
+	args->list[args->count++] = js_role_helper(child->role);
+	if (user != NULL) {
+		arg_add(args, "--user", user);
+	}
+	arg_add(args, "--log-level", kw_log_level_text(conf->log.level));
+	arg_add(args, "--log-format", conf->log.json ? "json" : "text");
+	switch (child->role) {
+	case JS_ROLE_VAULT:
+		arg_number(args, "--fronts", setup->sockets->fronts);
+		arg_number(args, "--map-size", conf->keystore.map_size);
+		arg_number(args, "--repeat-window", conf->join.repeat_window_s);
+		break;
+	case JS_ROLE_FRONT:
+		args_front(args, conf, setup->sockets);
+		break;
+	case JS_ROLE_PORTAL:
+		arg_number(args, "--listeners", 1);
+		break;
+	}
+}
+
+/* Of the environment only what has a purpose there. */
+static void environment_of(char *list[ENV_MAX + 1])
+{
+	static const char *const kept[] = {
+		"PATH=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=", "GNUTLS_"};
+	size_t count = 0;
+
+	for (char **entry = environ; *entry != NULL && count < ENV_MAX; entry++) {
+		for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+			if (strncmp(*entry, kept[i], strlen(kept[i])) == 0) {
+				list[count++] = *entry;
+				break;
+			}
+		}
+	}
+	list[count] = NULL;
+}
+
+static void signals_reset(void)
+{
+	sigset_t none;
+
+	for (int i = 1; i < SIGRTMIN; i++) {
+		signal(i, SIG_DFL); /* not possible for KILL and STOP, and not needed */
+	}
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+__attribute__((noreturn)) static void failed(const struct js_child *child, const char *words)
+{
+	kw_log(KW_LOG_ERROR, "keywardd", words, KW_STR("child", child->name), KW_ERRNO());
+	_exit(STATUS_FAILED);
+}
+
+/* Between fork and exec. */
+__attribute__((noreturn)) static void become_child(const struct js_child *child,
+	const char *program, const struct args *args, struct fds *fds, pid_t parent)
+{
+	char *environment[ENV_MAX + 1];
+	int null;
+
+	/* Ctrl-C on a terminal is for keywardd, which stops its children in order. */
+	setpgid(0, 0);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent) {
+		failed(child, "keywardd has gone");
+	}
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+		js_descriptors_place(fds->list, fds->count, JS_FD_READY) != KW_OK) {
+		failed(child, "cannot arrange the descriptors of a child");
+	}
+	environment_of(environment);
+	signals_reset();
+	execve(program, (char *const *)(uintptr_t)args->list, environment);
+	failed(child, "cannot execute the program of a child");
+}
+
+/* Descriptors on files are shared with the child that had them before: back to the start. */
+static void rewind_files(const struct js_files *files)
+{
+	lseek(files->store, 0, SEEK_SET);
+	lseek(files->master, 0, SEEK_SET);
+}
+
+static enum kw_err start_failed(const struct js_child *child)
+{
+	kw_log(KW_LOG_ERROR, "keywardd", "cannot start a child", KW_STR("child", child->name),
+		KW_ERRNO());
+	return KW_E_SYSTEM;
+}
+
+enum kw_err js_child_start(struct js_child *child, const struct js_setup *setup)
+{
+	char program[PATH_MAX];
+	pid_t parent = getpid();
+	struct args args;
+	struct fds fds;
+	int ready[2];
+
+	args_of(child, setup, &args);
+	if (js_helper_path(js_role_helper(child->role), program) != KW_OK) {
+		errno = ENOENT;
+		return start_failed(child);
+	}
+	if (pipe2(ready, O_CLOEXEC) != 0) {
+		return start_failed(child);
+	}
+	rewind_files(setup->files);
+	fds_of(child, setup, ready[1], &fds);
+	child->pid = fork();
+	if (child->pid == 0) {
+		become_child(child, program, &args, &fds, parent);
+	}
+	close(ready[1]);
+	if (child->pid < 0) {
+		child->pid = 0;
+		close(ready[0]);
+		return start_failed(child);
+	}
+	child->ready_fd = ready[0];
+	child->ready = false;
+	child->started_us = kw_mono_us(&kw_env_system);
+	return KW_OK;
+}
+
+bool js_child_take_ready(struct js_child *child)
+{
+	struct pollfd waiting = {.fd = child->ready_fd, .events = POLLIN};
+	char octet;
+
+	if (child->ready_fd < 0 || poll(&waiting, 1, 0) != 1) {
+		return false;
+	}
+	child->ready = read(child->ready_fd, &octet, 1) == 1;
+	child->was_ready |= child->ready;
+	close(child->ready_fd);
+	child->ready_fd = -1;
+	return child->ready;
+}

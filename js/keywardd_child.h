@@ -1,0 +1,51 @@
+/** One child of keywardd: what it is given, and its start. */
+#ifndef KW_JS_KEYWARDD_CHILD_H
+#define KW_JS_KEYWARDD_CHILD_H
+
+#include "conf/conf.h"
+#include "js/keywardd_files.h"
+#include "js/keywardd_sockets.h"
+#include "js/process.h"
+
+#include <sys/types.h>
+
+/** What all children are made from; lives as long as they do. */
+struct js_setup {
+	const struct conf *conf;
+	const struct js_files *files;
+	const struct js_sockets *sockets;
+	/* [0] the vault's end, [1] the other; the portal's channel, then one per front */
+	int channels[1 + JS_FRONTS_MAX][2];
+	int board; /* read only */
+};
+
+struct js_child {
+	enum js_role role;
+	unsigned index; /* of a front, from 0 */
+	char name[16];  /* "vault", "front 1" */
+	pid_t pid;      /* 0: not running */
+	int ready_fd;   /* readable when it serves or has gone; -1: nothing to wait for */
+	bool ready;     /* it serves */
+	bool was_ready; /* it or one before it has served */
+	uint64_t started_us;
+	uint64_t due_us;   /* to be started then; 0: no */
+	unsigned delay_ms; /* before the next restart */
+	unsigned restarts;
+	unsigned early_failures; /* in a row */
+};
+
+/** Make the channels, with room for whole batches. @return KW_OK, KW_E_SYSTEM (logged) */
+KW_MUST_CHECK enum kw_err js_setup_channels(struct js_setup *setup, size_t fronts);
+
+/**
+ * Fork and exec. The child has its descriptors where js/process.h says and no others, default
+ * signals, a process group of its own, a bare environment, and ends if keywardd does.
+ *
+ * @return KW_OK, KW_E_SYSTEM (logged; nothing was started)
+ */
+KW_MUST_CHECK enum kw_err js_child_start(struct js_child *child, const struct js_setup *setup);
+
+/** Take what is in the ready pipe; true if the child serves since then. */
+bool js_child_take_ready(struct js_child *child);
+
+#endif

@@ -1,0 +1,83 @@
+/**
+ * What a child of keywardd is given, and how it locks itself in before it looks at any input.
+ *
+ * A child is started by fork and exec with the descriptors below and everything else closed. Its
+ * settings come as command-line options made by keywardd (js_options_read()); it never reads the
+ * configuration file. js_process_enter() is called when all files are read and before the first
+ * octet of input: it drops to its own user (when started as root), forbids core dumps and ptrace,
+ * asks to die with keywardd, and loads Landlock and seccomp.
+ */
+#ifndef KW_JS_PROCESS_H
+#define KW_JS_PROCESS_H
+
+#include "base/err.h"
+#include "base/log.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** One octet is written here by a child that is ready to serve, then it is closed. */
+#define JS_FD_READY 3
+/* front: its channel to the vault, then its listeners (--listeners N) */
+#define JS_FRONT_FD_CHANNEL   4
+#define JS_FRONT_FD_LISTENERS 5
+/* portal: the same, with the board (js/board.h, read only) between */
+#define JS_PORTAL_FD_CHANNEL   4
+#define JS_PORTAL_FD_BOARD     5
+#define JS_PORTAL_FD_LISTENERS 6
+/* vault: the store directory, the master key file, the portal's channel, --fronts N channels */
+#define JS_VAULT_FD_STORE   4
+#define JS_VAULT_FD_MASTER  5
+#define JS_VAULT_FD_PORTAL  6
+#define JS_VAULT_FD_FRONTS  7
+#define JS_FRONTS_MAX       64
+
+enum js_role {
+	JS_ROLE_FRONT,
+	JS_ROLE_VAULT,
+	JS_ROLE_PORTAL,
+};
+
+/** All settings of all children; each uses its own. Strings are borrowed from argv. */
+struct js_options {
+	const char *user;            /* --user; NULL: stay */
+	enum kw_log_level log_level; /* --log-level */
+	bool log_json;               /* --log-format json */
+	unsigned listeners;          /* --listeners */
+	const char *paths;           /* --paths, separated by blanks */
+	const char *tls_certificate; /* --tls-certificate, path; NULL: plain HTTP */
+	const char *tls_key;         /* --tls-key, path */
+	unsigned fronts;             /* --fronts */
+	uint64_t map_size;           /* --map-size, octets */
+	unsigned repeat_window_s;    /* --repeat-window */
+	bool init;                   /* --init: create store and master key, print what was done, exit */
+	const char *store;           /* --store, path; with --init */
+	const char *master_key;      /* --master-key, "file:PATH"; with --init */
+	const char *owner;           /* --owner, user who is to own the store; with --init; NULL: stay */
+	bool fixed_answer;           /* --fixed-answer: a front that answers every POST with the same 600
+	                                octets; the HTTP floor of the benchmarks, no vault needed */
+};
+
+/**
+ * Read the options and set up the log. On a wrong option: a message on standard error and exit 2;
+ * a child is not started by people.
+ */
+void js_options_read(int argc, char **argv, struct js_options *options);
+
+/** Change from root to a user for good; exits with a message if that cannot be. */
+void js_process_become(const char *user);
+
+/** Lock the process in, as said above. Exits with a message if it cannot. */
+void js_process_enter(enum js_role role, const struct js_options *options);
+
+/** Tell keywardd that this child serves now. */
+void js_process_ready(void);
+
+/**
+ * A descriptor that becomes readable when SIGTERM or SIGINT came (signalfd; both are blocked).
+ * Call before js_process_enter().
+ */
+int js_process_signals(void);
+
+#endif

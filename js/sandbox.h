@@ -1,0 +1,26 @@
+/**
+ * What a child may still ask of the kernel once it has started: no program to execute, no other
+ * process to look into, and by role no files or no new sockets. Built on Landlock and seccomp.
+ */
+#ifndef KW_JS_SANDBOX_H
+#define KW_JS_SANDBOX_H
+
+#include "base/err.h"
+#include "js/process.h"
+
+/**
+ * Lock this process in. There is no way back; threads that are started later are inside as well.
+ *
+ *   front, portal  open no file and make no socket; accept on the listeners they have
+ *   vault          opens files below `directory` only; no sockets but those it has
+ *   all            no exec, fork, ptrace, mount, module, BPF, keyring, io_uring
+ *
+ * What is forbidden fails with EPERM (EACCES where Landlock refuses). A kernel without Landlock
+ * gets a notice in the log and seccomp alone.
+ *
+ * @param directory  vault: descriptor of the store; others: -1
+ * @return KW_OK, KW_E_SYSTEM (it has been logged; the process may be half locked in: end it)
+ */
+KW_MUST_CHECK enum kw_err js_sandbox_enter(enum js_role role, int directory);
+
+#endif

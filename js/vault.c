@@ -1,0 +1,445 @@
+/*
+ * keyward-vault: the keystore's process. One loop: take what the fronts have handed over, verify
+ * and derive, make it durable in one commit, answer all; while it waits for the disk the next
+ * batch gathers. Administration comes between batches, folding when nobody asks.
+ */
+#include "js/vault.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "ipc/channel.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define CHANNELS_MAX     (1 + JS_FRONTS_MAX)
+#define FOLD_DEVICES     64     /* in one idle turn: a few milliseconds */
+#define FOLD_DEVICES_MAX 500000 /* unfolded ones in memory before folding goes along with joining */
+#define FOLD_IDLE_MS     250
+#define FOLD_FAILED_MS   60000 /* rest after a fold that failed: no room, or a damaged record */
+#define REFUSALS_MS      1000
+
+struct channel {
+	int fd;
+	size_t front; /* index among the fronts; meaningless for the portal */
+	bool portal;
+	uint8_t *message;             /* IPC_MESSAGE_MAX octets */
+	size_t length;                /* 0: nothing received in this turn */
+	struct ipc_join_ans *answers; /* IPC_BATCH_MAX of them; NULL for the portal */
+};
+
+struct loop {
+	struct js_vault *vault;
+	struct channel channels[CHANNELS_MAX];
+	size_t channel_count;
+	int signals;
+	uint8_t *admin_answer;    /* IPC_MESSAGE_MAX octets */
+	uint64_t fold_us;         /* not before this time, unless too much is unfolded */
+	uint64_t refusals_due_us; /* 0: none are waiting */
+	bool stop;
+};
+
+enum kw_err js_vault_commit(struct js_vault *vault, struct ks_txn *txn)
+{
+	uint64_t start = kw_mono_us(vault->env);
+	enum kw_err err = ks_txn_commit(txn);
+	uint64_t took = kw_mono_us(vault->env) - start;
+
+	vault->store_failed = err != KW_OK;
+	if (err == KW_OK) {
+		vault->commits++;
+		vault->commit_us_total += took;
+		if (took > vault->commit_us_max) {
+			vault->commit_us_max = took;
+		}
+	}
+	return err;
+}
+
+/* A store that failed in an unknown way is not used any further. */
+static void give_up(enum kw_err err)
+{
+	if (err == KW_E_STORE) {
+		kw_log(KW_LOG_ERROR, "vault",
+			"the store failed; starting again from what is durable",
+			KW_STR("reason", kw_err_text(err)));
+		exit(1);
+	}
+}
+
+static void send_answers(struct channel *channel)
+{
+	const struct ipc_header *request = (const struct ipc_header *)channel->message;
+	struct ipc_header header = {
+		.kind = IPC_JOIN,
+		.count = request->count,
+		.number = request->number,
+	};
+	size_t length = request->count * sizeof(struct ipc_join_ans);
+	enum kw_err err = ipc_send(channel->fd, &header, channel->answers, length, NULL, 0);
+
+	if (err != KW_OK) {
+		/* Its deadline tells the front; the numbers are used up, which is allowed. */
+		kw_log(KW_LOG_WARNING, "vault", "a front does not take its answers",
+			KW_NUM("front", channel->front + 1), KW_STR("reason", kw_err_text(err)));
+	}
+	kw_wipe(channel->answers, length);
+}
+
+static void answer_batch(struct js_vault *vault, struct ks_txn *txn, struct channel *channel)
+{
+	const struct ipc_header *header = (const struct ipc_header *)channel->message;
+	const struct ipc_join_req *requests = ipc_body(channel->message);
+
+	for (size_t i = 0; i < header->count; i++) {
+		js_join_answer(&vault->join, txn, &requests[i], &channel->answers[i]);
+	}
+}
+
+static void void_batch(struct js_vault *vault, struct channel *channel, enum kw_err err)
+{
+	const struct ipc_header *header = (const struct ipc_header *)channel->message;
+
+	for (size_t i = 0; i < header->count; i++) {
+		js_join_void(&vault->join, &channel->answers[i], err);
+	}
+}
+
+static bool holds_joins(const struct channel *channel)
+{
+	return channel->length > 0 &&
+	       ((const struct ipc_header *)channel->message)->kind == IPC_JOIN;
+}
+
+/* Nobody could be answered: the store gives no transaction. */
+static void refuse_batch(struct channel *channel, enum kw_err err)
+{
+	const struct ipc_header *header = (const struct ipc_header *)channel->message;
+	const struct ipc_join_req *requests = ipc_body(channel->message);
+
+	for (size_t i = 0; i < header->count; i++) {
+		channel->answers[i].number = requests[i].number;
+		channel->answers[i].err = err;
+	}
+}
+
+/* All joins of this turn: one transaction, one commit, and then the answers. */
+static void do_joins(struct loop *loop)
+{
+	struct js_vault *vault = loop->vault;
+	struct ks_txn *txn;
+	enum kw_err err = ks_txn_begin(vault->store, &txn);
+
+	for (size_t i = 0; i < loop->channel_count; i++) {
+		if (!holds_joins(&loop->channels[i])) {
+			continue;
+		}
+		if (err == KW_OK) {
+			answer_batch(vault, txn, &loop->channels[i]);
+		} else {
+			refuse_batch(&loop->channels[i], err);
+		}
+	}
+	if (err == KW_OK) {
+		err = js_vault_commit(vault, txn);
+	}
+	for (size_t i = 0; i < loop->channel_count; i++) {
+		if (!holds_joins(&loop->channels[i])) {
+			continue;
+		}
+		if (err != KW_OK) {
+			void_batch(vault, &loop->channels[i], err);
+		}
+		send_answers(&loop->channels[i]);
+	}
+	loop->fold_us = kw_mono_us(vault->env) + FOLD_IDLE_MS * 1000;
+	give_up(err);
+}
+
+static void do_report(struct js_vault *vault, const struct channel *channel)
+{
+	vault->reports[channel->front] = *(const struct ipc_report *)ipc_body(channel->message);
+	vault->reported[channel->front] = true;
+}
+
+static void do_admin(struct loop *loop, struct channel *channel)
+{
+	struct ipc_header *answer = (struct ipc_header *)loop->admin_answer;
+	size_t length =
+		js_admin_answer(loop->vault, (const struct ipc_header *)channel->message, answer);
+	enum kw_err failed = (enum kw_err)answer->err;
+	enum kw_err err = ipc_send(channel->fd, answer, answer + 1, length, NULL, 0);
+
+	if (err != KW_OK) {
+		kw_log(KW_LOG_WARNING, "vault", "the portal does not take its answer",
+			KW_STR("reason", kw_err_text(err)));
+	}
+	give_up(failed);
+}
+
+static bool permitted(const struct channel *channel, unsigned kind)
+{
+	bool of_front = kind == IPC_JOIN || kind == IPC_REPORT;
+
+	return channel->portal ? !of_front && kind != IPC_HELLO : of_front;
+}
+
+static void take_message(struct loop *loop, struct channel *channel)
+{
+	const struct ipc_header *header = (const struct ipc_header *)channel->message;
+	enum kw_err err = ipc_receive(channel->fd, channel->message, true, &channel->length);
+
+	if (err == KW_E_BUSY) {
+		channel->length = 0;
+		return;
+	}
+	if (err == KW_E_CLOSED || err == KW_E_SYSTEM) {
+		loop->stop = true; /* keywardd holds the other end: it has gone */
+		return;
+	}
+	if (err != KW_OK || !permitted(channel, header->kind)) {
+		kw_log(KW_LOG_ERROR, "vault", "a message that must not be was dropped",
+			KW_STR("from", channel->portal ? "portal" : "front"),
+			KW_STR("kind", err == KW_OK ? ipc_kind_text(header->kind) : "unknown"),
+			KW_STR("reason", kw_err_text(err == KW_OK ? KW_E_FORBIDDEN : err)));
+		channel->length = 0;
+	}
+}
+
+/* @return whether any joins came */
+static bool take_messages(struct loop *loop, const struct pollfd *fds)
+{
+	bool joins = false;
+
+	for (size_t i = 0; i < loop->channel_count; i++) {
+		loop->channels[i].length = 0;
+		if (fds[i].revents != 0) {
+			take_message(loop, &loop->channels[i]);
+		}
+		joins = joins || holds_joins(&loop->channels[i]);
+	}
+	return joins;
+}
+
+static void do_others(struct loop *loop)
+{
+	for (size_t i = 0; i < loop->channel_count; i++) {
+		struct channel *channel = &loop->channels[i];
+
+		if (channel->length == 0 || holds_joins(channel)) {
+			continue;
+		}
+		if (channel->portal) {
+			do_admin(loop, channel);
+		} else {
+			do_report(loop->vault, channel);
+		}
+	}
+}
+
+static void fold(struct loop *loop, size_t devices)
+{
+	size_t left;
+	enum kw_err err = ks_fold(loop->vault->store, devices, &left);
+
+	if (err != KW_OK) {
+		loop->vault->store_failed = true;
+		loop->fold_us = kw_mono_us(loop->vault->env) + FOLD_FAILED_MS * 1000;
+		give_up(err);
+	}
+}
+
+static void write_refusals(struct js_vault *vault)
+{
+	struct ks_txn *txn;
+	enum kw_err err = ks_txn_begin(vault->store, &txn);
+
+	if (err == KW_OK) {
+		err = js_refusals_write(&vault->join.refusals, txn);
+		if (err == KW_OK) {
+			err = js_vault_commit(vault, txn);
+		} else {
+			ks_txn_abort(txn);
+		}
+	}
+	if (err == KW_OK) {
+		js_refusals_written(&vault->join.refusals);
+	}
+	give_up(err);
+}
+
+/* What can wait: the join log's refusals, and folding. */
+static void do_background(struct loop *loop)
+{
+	struct js_vault *vault = loop->vault;
+	uint64_t now = kw_mono_us(vault->env);
+	size_t unfolded = ks_fold_devices(vault->store);
+
+	if (vault->join.refusals.count == 0) {
+		loop->refusals_due_us = 0;
+	} else if (loop->refusals_due_us == 0) {
+		loop->refusals_due_us = now + REFUSALS_MS * 1000;
+	} else if (now >= loop->refusals_due_us) {
+		write_refusals(vault);
+		loop->refusals_due_us =
+			vault->join.refusals.count == 0 ? 0 : now + REFUSALS_MS * 1000;
+	}
+	if (unfolded > FOLD_DEVICES_MAX || (unfolded > 0 && now >= loop->fold_us)) {
+		fold(loop, FOLD_DEVICES);
+	}
+}
+
+static int rest_ms(const struct loop *loop)
+{
+	uint64_t now = kw_mono_us(loop->vault->env);
+	uint64_t wake = UINT64_MAX;
+
+	if (loop->refusals_due_us != 0) {
+		wake = loop->refusals_due_us;
+	}
+	if (ks_fold_devices(loop->vault->store) > 0) {
+		wake = loop->fold_us < wake ? loop->fold_us : wake;
+	}
+	if (wake == UINT64_MAX) {
+		return -1;
+	}
+	return wake <= now ? 0 : (int)((wake - now) / 1000 + 1);
+}
+
+static void run(struct loop *loop)
+{
+	struct pollfd fds[CHANNELS_MAX + 1];
+
+	for (size_t i = 0; i < loop->channel_count; i++) {
+		fds[i] = (struct pollfd){.fd = loop->channels[i].fd, .events = POLLIN};
+	}
+	fds[loop->channel_count] = (struct pollfd){.fd = loop->signals, .events = POLLIN};
+	while (!loop->stop) {
+		if (poll(fds, loop->channel_count + 1, rest_ms(loop)) < 0 && errno != EINTR) {
+			kw_log(KW_LOG_ERROR, "vault", "poll failed", KW_ERRNO());
+			exit(1);
+		}
+		if (fds[loop->channel_count].revents != 0) {
+			break;
+		}
+		if (take_messages(loop, fds)) {
+			do_joins(loop);
+		}
+		do_others(loop);
+		do_background(loop);
+	}
+	if (loop->vault->join.refusals.count > 0) {
+		write_refusals(loop->vault);
+	}
+}
+
+static void *allocate(size_t count, size_t size)
+{
+	void *memory = calloc(count, size);
+
+	if (memory == NULL) {
+		kw_log(KW_LOG_ERROR, "vault", "out of memory");
+		exit(1);
+	}
+	return memory;
+}
+
+static void open_channels(struct loop *loop, const struct js_options *options)
+{
+	const struct ipc_hello hello = {.generation = loop->vault->generation};
+
+	loop->channel_count = 1 + options->fronts;
+	for (size_t i = 0; i < loop->channel_count; i++) {
+		struct channel *channel = &loop->channels[i];
+		struct ipc_header header = {.kind = IPC_HELLO, .count = 1};
+
+		channel->portal = i == 0;
+		channel->fd = JS_VAULT_FD_PORTAL + (int)i;
+		channel->front = i == 0 ? 0 : i - 1;
+		channel->message = allocate(1, IPC_MESSAGE_MAX);
+		channel->answers = channel->portal
+					   ? NULL
+					   : allocate(IPC_BATCH_MAX, sizeof(struct ipc_join_ans));
+		if (ipc_send(channel->fd, &header, &hello, sizeof(hello), NULL, 0) != KW_OK) {
+			/* A queue full of answers that nobody reads; its front will be told by time. */
+			kw_log(KW_LOG_WARNING, "vault", "cannot greet",
+				KW_STR("to", channel->portal ? "portal" : "front"));
+		}
+	}
+	loop->admin_answer = allocate(1, IPC_MESSAGE_MAX);
+}
+
+static void close_channels(struct loop *loop)
+{
+	for (size_t i = 0; i < loop->channel_count; i++) {
+		free(loop->channels[i].message);
+		free(loop->channels[i].answers);
+	}
+	free(loop->admin_answer);
+}
+
+static enum kw_err open_store(struct js_vault *vault, const struct js_options *options)
+{
+	const struct ks_options store = {
+		.path = ".",
+		.map_size = options->map_size,
+		.env = vault->env,
+	};
+	struct ks_master_key master;
+	enum kw_err err = ks_master_read(JS_VAULT_FD_MASTER, &master);
+
+	if (err == KW_OK) {
+		err = ks_store_open(&store, &master, &vault->store);
+	}
+	kw_wipe(&master, sizeof(master));
+	close(JS_VAULT_FD_MASTER);
+	if (err == KW_OK) {
+		err = js_join_init(
+			&vault->join, vault->store, (uint64_t)options->repeat_window_s * 1000);
+	}
+	return err;
+}
+
+static int serve(const struct js_options *options)
+{
+	struct js_vault vault = {.env = &kw_env_system};
+	struct loop loop = {.vault = &vault};
+	enum kw_err err;
+
+	loop.signals = js_process_signals();
+	if (options->fronts > JS_FRONTS_MAX || fchdir(JS_VAULT_FD_STORE) != 0) {
+		kw_log(KW_LOG_ERROR, "vault", "cannot enter the store directory", KW_ERRNO());
+		return 1;
+	}
+	js_process_enter(JS_ROLE_VAULT, options);
+	vault.started_ms = kw_now_ms(vault.env);
+	err = kw_random(vault.env, &vault.generation, sizeof(vault.generation));
+	if (err == KW_OK) {
+		err = open_store(&vault, options);
+	}
+	if (err != KW_OK) {
+		kw_log(KW_LOG_ERROR, "vault", "cannot open the store",
+			KW_STR("reason", kw_err_text(err)));
+		return 1;
+	}
+	open_channels(&loop, options);
+	js_process_ready();
+	run(&loop);
+	close_channels(&loop);
+	js_join_finish(&vault.join);
+	ks_store_close(vault.store);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct js_options options;
+
+	js_options_read(argc, argv, &options);
+	if (options.init) {
+		return js_vault_init(&options, &kw_env_system);
+	}
+	return serve(&options);
+}

@@ -1,0 +1,140 @@
+#include "keystore/intake.h"
+
+#include "base/log.h"
+#include "keystore/intake_key.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* One ks_import(). Rows are stored until the first that is refused, unless errors are skipped; from
+ * there on, and in a dry run from the start, they are only checked. A DevEUI that is twice in the
+ * file is found by pr_read(). */
+struct run {
+	struct ks_txn *txn;
+	struct ks_import *import;
+	bool storing;
+};
+
+static enum kw_err report(struct run *run, const struct pr_problem *problem)
+{
+	struct ks_import *import = run->import;
+
+	import->refused++;
+	if (import->problem != NULL) {
+		import->problem(import->context, problem);
+	}
+	run->storing = run->storing && import->skip_errors;
+	return KW_OK;
+}
+
+static enum kw_err take_problem(void *context, const struct pr_problem *problem)
+{
+	struct run *run = context;
+
+	run->import->rows++;
+	return report(run, problem);
+}
+
+/* Of this row alone, and not of the store: the import goes on. */
+static bool row_is_at_fault(enum kw_err err)
+{
+	return err == KW_E_EXISTS || err == KW_E_INVALID;
+}
+
+static void describe(struct pr_problem *problem, const struct pr_row *row, enum kw_err err)
+{
+	char dev_eui[LW_EUI_TEXT_SIZE];
+
+	problem->line = row->line;
+	problem->err = err;
+	lw_eui_write(&row->id.dev_eui, dev_eui);
+	if (err == KW_E_EXISTS) {
+		snprintf(problem->text, sizeof(problem->text),
+			"device %s is there already: remove it first", dev_eui);
+	} else {
+		snprintf(problem->text, sizeof(problem->text), "device %s: %s", dev_eui,
+			kw_err_text(err));
+	}
+}
+
+static enum kw_err take_row(void *context, const struct pr_row *row)
+{
+	struct run *run = context;
+	struct ks_import *import = run->import;
+	struct ks_device device = {
+		.id = row->id,
+		.version = row->version,
+		.origin = KS_ORIGIN_IMPORTED,
+		.policy = import->policy,
+	};
+	struct pr_problem problem;
+	enum kw_err err;
+
+	import->rows++;
+	snprintf(device.policy.name, sizeof(device.policy.name), "%s", row->name);
+	err = run->storing ? ks_device_add(run->txn, &device, &row->app_key,
+				     row->has_nwk_key ? &row->nwk_key : NULL)
+			   : ks_device_check(run->txn, &device, row->has_nwk_key);
+	if (err == KW_OK) {
+		import->added++;
+		return KW_OK;
+	}
+	if (!row_is_at_fault(err)) {
+		return err;
+	}
+	describe(&problem, row, err);
+	return report(run, &problem);
+}
+
+static enum kw_err read_rows(struct run *run, const struct ks_plain *plain)
+{
+	const struct pr_sink sink = {
+		.row = take_row,
+		.problem = take_problem,
+		.context = run,
+	};
+
+	return pr_read((const char *)plain->octets, plain->length, &sink, run->import->why);
+}
+
+enum kw_err ks_import(
+	struct ks_txn *txn, const uint8_t *der, size_t length, struct ks_import *import)
+{
+	struct run run = {.txn = txn, .import = import, .storing = !import->dry_run};
+	struct ks_plain plain;
+	enum kw_err err;
+
+	import->rows = 0;
+	import->added = 0;
+	import->refused = 0;
+	memset(import->why, 0, sizeof(import->why));
+	err = ks_envelope_open(txn->store, der, length, &plain, import->why);
+	if (err != KW_OK) {
+		return err;
+	}
+	err = read_rows(&run, &plain);
+	if (err != KW_OK || (import->refused != 0 && !import->dry_run && !import->skip_errors)) {
+		import->added = 0;
+	}
+	ks_plain_free(&plain);
+	return err;
+}
+
+enum kw_err ks_intake_kek(struct ks_store *store, struct ks_peer *peer, const char *label,
+	const uint8_t *der, size_t length)
+{
+	char why[PR_TEXT_SIZE] = "";
+	struct ks_plain plain;
+	enum kw_err err = ks_envelope_open(store, der, length, &plain, why);
+
+	if (err != KW_OK) {
+		if (err == KW_E_ENVELOPE) {
+			kw_log(KW_LOG_WARNING, "keystore", "the envelope of a KEK was refused",
+				KW_STR("peer", peer->name), KW_STR("reason", why));
+		}
+		return err;
+	}
+	err = ks_peer_set_kek(store, peer, label, plain.octets, plain.length);
+	ks_plain_free(&plain);
+	return err;
+}

@@ -1,0 +1,136 @@
+#include "portal/call.h"
+#include "portal/envelope.h"
+#include "portal/json.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STORE_FULL_PERCENT 80
+#define RESTART_RECENT_MS  (UINT64_C(10) * 60 * 1000)
+
+struct warnings {
+	char texts[PO_WARNINGS_MAX][PO_WARNING_SIZE];
+	size_t count;
+};
+
+__attribute__((format(printf, 2, 3))) static void warn(
+	struct warnings *warnings, const char *format, ...)
+{
+	va_list arguments;
+
+	if (warnings->count == PO_WARNINGS_MAX) {
+		return;
+	}
+	va_start(arguments, format);
+	vsnprintf(warnings->texts[warnings->count++], PO_WARNING_SIZE, format, arguments);
+	va_end(arguments);
+}
+
+static void warn_store(struct warnings *warnings, const struct ipc_status *status)
+{
+	uint64_t map = status->store_map_bytes;
+	uint64_t percent = map >= 100 ? status->store_bytes / (map / 100) : 0;
+
+	if (status->store_failed != 0) {
+		warn(warnings,
+			"the last commit failed and joins are refused until one works; see the "
+			"log of the vault");
+	}
+	if (percent > STORE_FULL_PERCENT) {
+		warn(warnings, "the store fills %llu %% of its map; raise map_size in [keystore]",
+			(unsigned long long)percent);
+	}
+}
+
+static void warn_joins(struct warnings *warnings, const struct ipc_status *status)
+{
+	if (status->missing_keks > 0) {
+		warn(warnings,
+			"%llu joins were refused because a KEK is missing; \"keyward events\" "
+			"names "
+			"the server that needs one",
+			(unsigned long long)status->missing_keks);
+	}
+	if (status->dev_nonces_high > 0) {
+		warn(warnings,
+			"%llu devices joined with a DevNonce above 60000; beyond 65535 they cannot "
+			"join any more",
+			(unsigned long long)status->dev_nonces_high);
+	}
+}
+
+static void warn_process(
+	struct warnings *warnings, const struct po_process *process, uint64_t now_ms)
+{
+	int size = (int)sizeof(process->name);
+	uint64_t up_ms = now_ms > process->started_ms ? now_ms - process->started_ms : 0;
+
+	if (process->pid == 0) {
+		warn(warnings, "%.*s is not running; see the log", size, process->name);
+	} else if (process->restarts > 0 && up_ms < RESTART_RECENT_MS) {
+		warn(warnings, "%.*s was restarted %llu s ago (restarts so far: %u); see the log",
+			size, process->name, (unsigned long long)(up_ms / 1000),
+			(unsigned)process->restarts);
+	}
+}
+
+void po_status_get(struct po_call *call)
+{
+	struct po_process processes[PO_PROCESSES_MAX];
+	struct warnings warnings = {.count = 0};
+	struct po_status_view view = {
+		.now_ms = kw_now_ms(po_call_env(call)),
+		.processes = processes,
+		.warnings = warnings.texts,
+	};
+	const struct ipc_status *status =
+		po_call_ask(call, IPC_STATUS, NULL, 0, NULL, 0, sizeof(*status));
+
+	if (status == NULL) {
+		return;
+	}
+	view.process_count = po_call_processes(call, processes, PO_PROCESSES_MAX);
+	warn_store(&warnings, status);
+	warn_joins(&warnings, status);
+	for (size_t i = 0; i < view.process_count; i++) {
+		warn_process(&warnings, &processes[i], view.now_ms);
+	}
+	view.warning_count = warnings.count;
+	po_call_json(call, 200, po_json_status(status, &view));
+}
+
+void po_intake_get(struct po_call *call)
+{
+	const struct ipc_intake *intake =
+		po_call_ask(call, IPC_INTAKE, NULL, 0, NULL, 0, sizeof(*intake));
+
+	if (intake == NULL) {
+		return;
+	}
+	if (intake->length == 0 || intake->length > sizeof(intake->certificate)) {
+		po_call_fail(call, KW_E_SYSTEM, "the vault gave no certificate");
+		return;
+	}
+	po_call_json(call, 200, po_certificate_pem(intake->certificate, intake->length));
+	if (call->answer->text != NULL) {
+		call->answer->content_type = "application/x-pem-file";
+	}
+}
+
+void po_events_get(struct po_call *call)
+{
+	struct ipc_events_req req = {.limit = IPC_PAGE_MAX};
+	const struct ipc_events_page *page;
+
+	if (!po_query_number(call, "after", 0, INT64_MAX, &req.after) ||
+		!po_query_limit(call, &req.limit) ||
+		!po_query_eui(call, "dev_eui", req.dev_eui, &req.has_device) ||
+		!po_query_flag(call, "newest", &req.backwards)) {
+		return;
+	}
+	page = po_call_ask(call, IPC_EVENTS, &req, sizeof(req), NULL, 0, sizeof(*page));
+	if (page != NULL) {
+		po_call_json(call, 200, po_json_events(page));
+	}
+}

@@ -1,0 +1,186 @@
+#include "provision/read.h"
+
+#include "base/secret.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+enum kw_err pr_reading_fail(struct pr_reading *reading, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reading->why, PR_TEXT_SIZE, format, arguments);
+	va_end(arguments);
+	return KW_E_SYNTAX;
+}
+
+static void notice(struct pr_reading *reading, const char *text)
+{
+	if (reading->sink->notice != NULL) {
+		reading->sink->notice(reading->sink->context, text);
+	}
+}
+
+static bool ignored_before(const struct pr_reading *reading, const char *name)
+{
+	for (size_t i = 0; i < reading->ignored_count; i++) {
+		if (strcmp(reading->ignored[i], name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void pr_reading_ignore(struct pr_reading *reading, const char *name, size_t length)
+{
+	char shown[PR_COLUMN_ECHO_SIZE];
+	char text[PR_TEXT_SIZE];
+
+	if (!pr_column_echo(name, length, shown)) {
+		snprintf(shown, sizeof(shown), "of a name that is not shown");
+	}
+	if (ignored_before(reading, shown)) {
+		return;
+	}
+	if (reading->ignored_count == PR_IGNORED_MAX) {
+		if (!reading->said_many_ignored) {
+			reading->said_many_ignored = true;
+			notice(reading, "further columns are ignored");
+		}
+		return;
+	}
+	memcpy(reading->ignored[reading->ignored_count++], shown, sizeof(shown));
+	snprintf(text, sizeof(text), "column %s is ignored", shown);
+	notice(reading, text);
+}
+
+static void notice_oddities(struct pr_reading *reading)
+{
+	static const struct lw_eui zero;
+	const struct pr_field *name = &reading->record.fields[PR_COLUMN_NAME];
+
+	if (!reading->said_join_eui_zero && lw_eui_equal(&reading->row.id.join_eui, &zero)) {
+		reading->said_join_eui_zero = true;
+		notice(reading,
+			"join_eui is all zeros: kept, since devices before LoRaWAN 1.0.4 have it");
+	}
+	if (!reading->said_names_cut && name->length >= PR_NAME_SIZE) {
+		reading->said_names_cut = true;
+		notice(reading, "names longer than 63 octets are cut");
+	}
+}
+
+static enum kw_err check_seen(struct pr_reading *reading, struct pr_problem *problem)
+{
+	static const struct lw_eui none;
+	char text[LW_EUI_TEXT_SIZE];
+	uint32_t first_line;
+	enum kw_err err;
+
+	if (lw_eui_equal(&reading->row.id.dev_eui, &none)) {
+		return KW_OK;
+	}
+	err = pr_seen_add(
+		&reading->dev_euis, &reading->row.id.dev_eui, reading->row.line, &first_line);
+	if (err != KW_OK || first_line == 0 || problem->err != KW_OK) {
+		return err;
+	}
+	lw_eui_write(&reading->row.id.dev_eui, text);
+	problem->line = reading->row.line;
+	problem->err = KW_E_EXISTS;
+	snprintf(problem->text, sizeof(problem->text),
+		"column dev_eui: %s is on line %u already; remove one of the two", text,
+		(unsigned)first_line);
+	return KW_OK;
+}
+
+enum kw_err pr_reading_submit(struct pr_reading *reading)
+{
+	const struct pr_sink *sink = reading->sink;
+	struct pr_problem problem;
+	enum kw_err err;
+
+	reading->row.line = reading->record.line;
+	if (pr_check(&reading->record, &reading->row, &problem) != KW_OK) {
+		reading->row.line = problem.line;
+	}
+	err = check_seen(reading, &problem);
+	if (err == KW_OK && problem.err == KW_OK) {
+		notice_oddities(reading);
+		err = sink->row(sink->context, &reading->row);
+	} else if (err == KW_OK) {
+		err = sink->problem(sink->context, &problem);
+	}
+	kw_wipe(&reading->row, sizeof(reading->row));
+	pr_record_clear(&reading->record);
+	return err;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static enum kw_err check_encoding(struct pr_reading *reading, const char *text, size_t length)
+{
+	if (length >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
+		return pr_reading_fail(reading, "the file is UTF-16; save it as \"CSV UTF-8\"");
+	}
+	if (memchr(text, '\0', length) != NULL) {
+		return pr_reading_fail(reading, "not a text file: it holds NUL octets");
+	}
+	return KW_OK;
+}
+
+static enum kw_err read_text(struct pr_reading *reading, const char *text, size_t length)
+{
+	size_t start = 0;
+
+	if (check_encoding(reading, text, length) != KW_OK) {
+		return KW_E_SYNTAX;
+	}
+	if (length >= 3 && memcmp(text, BYTE_ORDER_MARK, 3) == 0) {
+		text += 3;
+		length -= 3;
+	}
+	while (start < length && is_blank(text[start])) {
+		start++;
+	}
+	if (start == length) {
+		return pr_reading_fail(reading, "the file is empty");
+	}
+	if (text[start] == '{' || text[start] == '[') {
+		return pr_json_read(reading, text, length);
+	}
+	if (length - start >= 5 && memcmp(text + start, "-----", 5) == 0) {
+		return pr_reading_fail(reading, "this is PEM, not a device file in CSV or JSON");
+	}
+	return pr_csv_read(reading, text, length);
+}
+
+enum kw_err pr_read(
+	const char *text, size_t length, const struct pr_sink *sink, char why[PR_TEXT_SIZE])
+{
+	struct pr_reading *reading = calloc(1, sizeof(*reading));
+	enum kw_err err;
+
+	memset(why, 0, PR_TEXT_SIZE);
+	if (reading == NULL) {
+		return KW_E_NO_MEMORY;
+	}
+	reading->sink = sink;
+	reading->why = why;
+	pr_record_init(&reading->record);
+	pr_seen_init(&reading->dev_euis);
+	err = length == 0 ? pr_reading_fail(reading, "the file is empty")
+			  : read_text(reading, text, length);
+	pr_seen_finish(&reading->dev_euis);
+	kw_wipe(reading, sizeof(*reading));
+	free(reading);
+	return err;
+}

@@ -1,0 +1,118 @@
+#include "base/env.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+static void writes_times_in_utc(void **state)
+{
+	static const struct {
+		uint64_t time_ms;
+		const char *text;
+	} cases[] = {
+		{0, "1970-01-01T00:00:00.000Z"},
+		{999, "1970-01-01T00:00:00.999Z"},
+		{951827696789, "2000-02-29T12:34:56.789Z"},
+		{1767225600000, "2026-01-01T00:00:00.000Z"},
+		{1767225599999, "2025-12-31T23:59:59.999Z"},
+		{4294967296000, "2106-02-07T06:28:16.000Z"},
+		{253402300799999, "9999-12-31T23:59:59.999Z"},
+	};
+	char text[KW_TIME_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		kw_time_text(cases[i].time_ms, text);
+		assert_string_equal(text, cases[i].text);
+	}
+}
+
+static void times_without_a_text_are_empty(void **state)
+{
+	static const uint64_t cases[] = {253402300800000, UINT64_MAX / 2, UINT64_MAX};
+	char text[KW_TIME_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(text, 'x', sizeof(text));
+		kw_time_text(cases[i], text);
+		assert_string_equal(text, "");
+	}
+}
+
+static void the_system_has_clocks(void **state)
+{
+	uint64_t last = kw_mono_us(&kw_env_system);
+
+	(void)state;
+	assert_true(kw_now_ms(&kw_env_system) > 1700000000000);
+	for (int i = 0; i < 1000; i++) {
+		uint64_t now = kw_mono_us(&kw_env_system);
+
+		assert_true(now >= last);
+		last = now;
+	}
+}
+
+static void the_system_has_randomness(void **state)
+{
+	uint8_t a[1000] = {0};
+	uint8_t b[1000] = {0};
+	uint8_t kept = 0xee;
+	size_t zeros = 0;
+
+	(void)state;
+	assert_int_equal(kw_random(&kw_env_system, a, sizeof(a)), KW_OK);
+	assert_int_equal(kw_random(&kw_env_system, b, sizeof(b)), KW_OK);
+	assert_memory_not_equal(a, b, sizeof(a));
+	for (size_t i = 0; i < sizeof(a); i++) {
+		zeros += a[i] == 0;
+	}
+	assert_in_range(zeros, 0, 100);
+	assert_int_equal(kw_random(&kw_env_system, &kept, 0), KW_OK);
+	assert_int_equal(kept, 0xee);
+}
+
+static uint64_t fixed_time(void *arg)
+{
+	return *(const uint64_t *)arg;
+}
+
+static enum kw_err no_random(void *arg, void *out, size_t length)
+{
+	(void)arg;
+	memset(out, 0, length);
+	return KW_E_SYSTEM;
+}
+
+static void a_test_can_decide_both(void **state)
+{
+	uint64_t time = 42;
+	struct kw_env env = {
+		.now_ms = fixed_time, .mono_us = fixed_time, .random = no_random, .arg = &time};
+	uint8_t out[4];
+
+	(void)state;
+	assert_int_equal(kw_now_ms(&env), 42);
+	time = 43;
+	assert_int_equal(kw_mono_us(&env), 43);
+	assert_int_equal(kw_random(&env, out, sizeof(out)), KW_E_SYSTEM);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(writes_times_in_utc),
+		cmocka_unit_test(times_without_a_text_are_empty),
+		cmocka_unit_test(the_system_has_clocks),
+		cmocka_unit_test(the_system_has_randomness),
+		cmocka_unit_test(a_test_can_decide_both),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,42 @@
+#include "ipc/channel.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <string.h>
+
+/* What was called whole must be so: every octet belongs to a body or to the tail. */
+static void whole(const uint8_t *message, size_t length, bool to_vault)
+{
+	struct ipc_header header;
+	size_t size;
+	size_t tail_length;
+	const uint8_t *tail;
+
+	memcpy(&header, message, sizeof(header));
+	size = ipc_body_size(header.kind, to_vault);
+	fuzz_require(header.magic == IPC_MAGIC);
+	fuzz_require(header.kind > 0 && header.kind < IPC_KIND_COUNT);
+	fuzz_require(header.count <= IPC_BATCH_MAX);
+	fuzz_require(!to_vault || header.err == 0);
+	tail = ipc_tail(message, to_vault, &tail_length);
+	fuzz_require((const uint8_t *)ipc_body(message) + header.count * size == tail);
+	fuzz_require(tail_length <= IPC_ENVELOPE_MAX);
+	fuzz_require(tail + tail_length == message + length);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	/* The reader's buffer is as aligned as the structs in it. */
+	uint64_t *message = malloc(size > 0 ? size : 1);
+
+	fuzz_require(message != NULL);
+	if (size > 0) {
+		memcpy(message, data, size);
+	}
+	for (int to_vault = 0; to_vault < 2; to_vault++) {
+		if (ipc_message_check(message, size, to_vault != 0) == KW_OK) {
+			whole((const uint8_t *)message, size, to_vault != 0);
+		}
+	}
+	free(message);
+	return 0;
+}

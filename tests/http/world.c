@@ -1,0 +1,119 @@
+#include "tests/http/world.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+int world_listener(uint16_t *port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t length = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(0, bind(fd, (const struct sockaddr *)&address, length));
+	assert_int_equal(0, listen(fd, 1024));
+	assert_int_equal(0, getsockname(fd, (struct sockaddr *)&address, &length));
+	*port = ntohs(address.sin_port);
+	return fd;
+}
+
+void world_answer(struct http_request *request)
+{
+	size_t length;
+	const char *body = http_request_body(request, &length);
+
+	http_answer(request, 200, "application/json", body, length, NULL);
+}
+
+static void handler(void *context, struct http_request *request)
+{
+	struct world *world = context;
+
+	world->handled++;
+	if (world->look != NULL) {
+		world->look(request);
+	}
+	if (!world->keep) {
+		world_answer(request);
+		return;
+	}
+	assert_true(world->kept_count < WORLD_KEPT_MAX);
+	assert_null(http_request_user(request));
+	http_request_set_user(request, world);
+	world->kept[world->kept_count++] = request;
+}
+
+static void gone(void *context, struct http_request *request)
+{
+	struct world *world = context;
+
+	assert_ptr_equal(world, http_request_user(request));
+	for (size_t i = 0; i < world->kept_count; i++) {
+		if (world->kept[i] == request) {
+			world->kept[i] = world->kept[--world->kept_count];
+			world->gone++;
+			return;
+		}
+	}
+	fail_msg("a request went away that was not kept");
+}
+
+void world_open(struct world *world, const char *certificate, const char *key)
+{
+	int listener;
+	struct http_server_options options = {
+		.listeners = &listener,
+		.listener_count = 1,
+		.tls_certificate = certificate,
+		.tls_key = key,
+		.body_max = WORLD_BODY_MAX,
+		.connections_max = 1000,
+		.idle_timeout_s = 10,
+		.handler = handler,
+		.gone = gone,
+		.context = world,
+	};
+
+	memset(world, 0, sizeof(*world));
+	listener = world_listener(&world->port);
+	assert_int_equal(KW_OK, http_server_open(&options, &world->server));
+}
+
+void world_close(struct world *world)
+{
+	http_server_close(world->server);
+	world->server = NULL;
+}
+
+void world_answer_kept(struct world *world)
+{
+	for (size_t i = 0; i < world->kept_count; i++) {
+		world_answer(world->kept[i]);
+	}
+	world->kept_count = 0;
+}
+
+void world_turn(struct world *world)
+{
+	struct pollfd polled = {.events = POLLIN};
+	int fds[HTTP_FDS_MAX];
+	int timeout = http_server_timeout_ms(world->server);
+
+	assert_int_equal(1, http_server_fds(world->server, fds));
+	polled.fd = fds[0];
+	poll(&polled, 1, timeout < 0 || timeout > 20 ? 20 : timeout);
+	http_server_run(world->server);
+	for (unsigned i = 0; http_server_unsent(world->server) > 0; i++) {
+		assert_true(i < 100);
+		http_server_run(world->server);
+	}
+}

@@ -1,0 +1,164 @@
+#include "ipc/ipc.h"
+#include "lorawan/version.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+/* cmocka needs the three above */
+#include <cmocka.h>
+
+static const struct ipc_event usual = {
+	.sequence = 9,
+	.join_eui = {0x70, 0xb3, 0xd5, 0x7e, 0xd0, 0, 0, 1},
+	.dev_eui = {0x00, 0x04, 0xa3, 0x0b, 0x00, 0x1c, 0x05, 0x30},
+	.kind = IPC_EVENT_REFUSED,
+	.mac_version = LW_VERSION_1_1,
+	.lorawan_version = LW_VERSION_1_0_3,
+	.opt_neg = 1,
+	.net_id = {0x00, 0x00, 0x13},
+	.dev_nonce = 17,
+	.join_nonce = 3,
+	.last_dev_nonce = 23,
+	.repeats = 1,
+	.peer = "ns1",
+};
+
+static void assert_words(const struct ipc_event *event, const char *expected)
+{
+	char words[IPC_TEXT_SIZE];
+
+	ipc_event_words(event, words);
+	assert_string_equal(words, expected);
+}
+
+static void assert_has(const struct ipc_event *event, const char *part)
+{
+	char words[IPC_TEXT_SIZE];
+
+	ipc_event_words(event, words);
+	if (strstr(words, part) == NULL) {
+		fail_msg("\"%s\" is not in \"%s\"", part, words);
+	}
+}
+
+static struct ipc_event refusal(enum kw_err err)
+{
+	struct ipc_event event = usual;
+
+	event.err = err;
+	return event;
+}
+
+static void test_accepted_and_repeated(void **state)
+{
+	struct ipc_event event = usual;
+
+	(void)state;
+	event.kind = IPC_EVENT_ACCEPTED;
+	assert_words(&event, "joined network 000013 with DevNonce 17; JoinNonce 3");
+	event.kind = IPC_EVENT_REPEATED;
+	assert_has(&event, "same answer");
+	event.kind = 77;
+	assert_has(&event, "does not know");
+}
+
+static void test_replay(void **state)
+{
+	struct ipc_event event = refusal(KW_E_REPLAY);
+
+	(void)state;
+	assert_words(&event, "refused: DevNonce 17 was already used; the device must send one that "
+			     "it has never used");
+	event.counts_dev_nonce = 1;
+	assert_words(
+		&event, "refused: DevNonce 17 was already used; the device must send a higher one");
+	event.has_last = 1;
+	assert_words(&event, "refused: DevNonce 17 was already used; the device must send a higher "
+			     "one; last accepted 23");
+	event.repeats = 12;
+	assert_has(&event, "last accepted 23 (12 times)");
+}
+
+static void test_commands_that_help(void **state)
+{
+	struct ipc_event event = refusal(KW_E_NOT_ALLOWED);
+
+	(void)state;
+	assert_has(&event, "network 000013 may not");
+	assert_has(&event, "device set 0004a30b001c0530 --net-id 000013");
+	event = refusal(KW_E_BLOCKED);
+	assert_has(&event, "device unblock 0004a30b001c0530");
+	event = refusal(KW_E_SENDER);
+	assert_has(&event, "ns set ns1 --net-id 000013");
+	event = refusal(KW_E_NO_KEK);
+	assert_has(&event, "ns set ns1 --kek-label");
+	event = refusal(KW_E_NO_DEVICE);
+	assert_has(&event, "DevEUI 0004a30b001c0530 is not registered under JoinEUI "
+			   "70b3d57ed0000001");
+	event = refusal(KW_E_RECEIVER);
+	assert_has(&event, "JoinEUI 70b3d57ed0000001");
+}
+
+static void test_versions_and_mic(void **state)
+{
+	struct ipc_event event = refusal(KW_E_DISAGREE);
+
+	(void)state;
+	assert_has(&event, "registered as LoRaWAN 1.0.3");
+	assert_has(&event, "ns1 sent MACVersion 1.1 with OptNeg 1");
+	event = refusal(KW_E_MIC);
+	assert_has(&event, "another AppKey");
+	event.lorawan_version = LW_VERSION_1_1;
+	assert_has(&event, "another NwkKey");
+}
+
+/* Every error has words of its own that fit, also with the longest names. */
+static void test_every_error(void **state)
+{
+	(void)state;
+	for (int err = -1; err > -80; err--) {
+		struct ipc_event event = refusal((enum kw_err)err);
+		char words[IPC_TEXT_SIZE];
+
+		if (strcmp(kw_err_text((enum kw_err)err), "unknown error") == 0) {
+			continue;
+		}
+		memset(event.peer, 'n', sizeof(event.peer)); /* not even a NUL at its end */
+		event.repeats = UINT32_MAX;
+		memset(words, 0x7e, sizeof(words));
+		ipc_event_words(&event, words);
+		assert_non_null(memchr(words, '\0', sizeof(words)));
+		assert_memory_equal(words, "refused: ", 9);
+		assert_true(strlen(words) > 15);
+	}
+}
+
+static void test_malformed_fields(void **state)
+{
+	const enum kw_err errs[] = {KW_E_MISSING, KW_E_HEX, KW_E_LENGTH, KW_E_SYNTAX, KW_E_INVALID,
+		KW_E_TOO_LONG, KW_E_TRUNCATED, KW_E_NUMBER, KW_E_CONFLICT};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errs) / sizeof(errs[0]); i++) {
+		struct ipc_event event = refusal(errs[i]);
+
+		assert_has(&event, "field");
+		assert_has(&event, "ns1");
+		event.peer[0] = '\0';
+		assert_has(&event, "the network server");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_accepted_and_repeated),
+		cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_commands_that_help),
+		cmocka_unit_test(test_versions_and_mic),
+		cmocka_unit_test(test_every_error),
+		cmocka_unit_test(test_malformed_fields),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

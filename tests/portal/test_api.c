@@ -1,0 +1,582 @@
+#include "lorawan/version.h"
+#include "tests/portal/fake.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+/* cmocka needs the three above */
+#include <cmocka.h>
+
+static void assert_no_json_null(const struct fake *fake, const char *path)
+{
+	assert_false(json_is_null(fake_member(fake, path)));
+}
+
+/* ---- addresses, methods, errors ---- */
+
+static const struct {
+	const char *path;
+	const char *allow;
+} addresses[] = {
+	{"/api/v1/status", "GET"},
+	{"/api/v1/intake-certificate", "GET"},
+	{"/api/v1/events", "GET"},
+	{"/api/v1/devices", "GET, POST"},
+	{"/api/v1/devices/import", "POST"},
+	{"/api/v1/devices/0004a30b001c0530", "GET, PATCH, DELETE"},
+	{"/api/v1/devices/0004a30b001c0530/reset-nonces", "POST"},
+	{"/api/v1/network-servers", "GET, POST"},
+	{"/api/v1/network-servers/ns1", "GET, PATCH, DELETE"},
+	{"/api/v1/application-servers", "GET, POST"},
+	{"/api/v1/application-servers/as1", "GET, PATCH, DELETE"},
+};
+
+static void test_methods(void **state)
+{
+	struct fake *fake = *state;
+	const char *const methods[] = {
+		"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "", "get"};
+
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		for (size_t m = 0; m < sizeof(methods) / sizeof(methods[0]); m++) {
+			bool listed = methods[m][0] != '\0' &&
+				      strstr(addresses[i].allow, methods[m]) != NULL;
+			unsigned status = fake_call(fake, methods[m], addresses[i].path, NULL);
+
+			assert_true((status != 405) == listed);
+			if (!listed) {
+				assert_string_equal(fake->got.allow, addresses[i].allow);
+				assert_string_equal(fake_text(fake, "error.code"), "METHOD");
+			}
+		}
+	}
+}
+
+static void test_addresses_that_are_none(void **state)
+{
+	struct fake *fake = *state;
+	const char *const paths[] = {"", "/", "/api/v1", "/api/v1/", "/api/v2/status", "status",
+		"/api/v1/status/", "/api/v1/statu", "/api/v1/statuses", "/api/v1//devices",
+		"/api/v1/devices/", "/api/v1/devices/0004a30b001c0530/",
+		"/api/v1/devices/0004a30b001c0530/nonces", "/api/v1/devices//reset-nonces",
+		"/api/v1/network-servers/a/b",
+		("/api/v1/network-servers/"
+		 "0123456789012345678901234567890123456789012345678901234567890123")};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		assert_int_equal(fake_call(fake, "GET", paths[i], NULL), 404);
+		assert_string_equal(fake_text(fake, "error.code"), "NOT_FOUND");
+	}
+	assert_int_equal(fake->asked, 0);
+}
+
+static void test_what_the_vault_says_becomes_a_status(void **state)
+{
+	struct fake *fake = *state;
+	const struct {
+		enum kw_err err;
+		unsigned status;
+		const char *code;
+	} cases[] = {
+		{KW_E_NOT_FOUND, 404, "NOT_FOUND"},
+		{KW_E_NO_DEVICE, 404, "NO_DEVICE"},
+		{KW_E_EXISTS, 409, "EXISTS"},
+		{KW_E_INVALID, 400, "INVALID"},
+		{KW_E_VERSION, 400, "VERSION"},
+		{KW_E_FORBIDDEN, 403, "FORBIDDEN"},
+		{KW_E_TOO_LONG, 413, "TOO_LONG"},
+		{KW_E_BUSY, 503, "BUSY"},
+		{KW_E_STORE_FULL, 507, "STORE_FULL"},
+		{KW_E_STORE, 500, "STORE"},
+		{KW_E_SEAL, 500, "SEAL"},
+		{(enum kw_err) - 9999, 500, "ERROR"},
+	};
+	struct ipc_device_ans answer = {.text = "the vault's own words"};
+
+	fake->answer = &answer;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fake->err = cases[i].err;
+		for (int bodiless = 0; bodiless < 2; bodiless++) {
+			fake->bodiless = bodiless != 0;
+			assert_int_equal(
+				fake_call(fake, "GET", "/api/v1/devices/0004a30b001c0530", NULL),
+				cases[i].status);
+			assert_string_equal(fake_text(fake, "error.code"), cases[i].code);
+			assert_string_equal(fake_text(fake, "error.message"),
+				bodiless ? kw_err_text(cases[i].err) : answer.text);
+		}
+	}
+}
+
+static void test_no_answer_from_the_vault(void **state)
+{
+	struct fake *fake = *state;
+	const struct {
+		enum kw_err err;
+		unsigned status;
+	} cases[] = {{KW_E_BUSY, 503}, {KW_E_CLOSED, 503}, {KW_E_TIMEOUT, 503}, {KW_E_SYSTEM, 500},
+		{KW_E_TOO_LONG, 500}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fake->fail = cases[i].err;
+		assert_int_equal(fake_call(fake, "GET", "/api/v1/status", NULL), cases[i].status);
+		assert_non_null(strstr(fake_text(fake, "error.message"), "vault"));
+	}
+}
+
+/* ---- status, certificate, events ---- */
+
+static void test_status(void **state)
+{
+	struct fake *fake = *state;
+	struct ipc_status status = {
+		.generation = UINT64_MAX,
+		.started_ms = fake->now_ms - 5000,
+		.devices = 1000000,
+		.joins_accepted = 7,
+		.commits = 4,
+		.commit_us_total = 400,
+		.store_bytes = 10,
+		.store_map_bytes = 1000,
+		.fronts = 2,
+	};
+
+	fake->answer = &status;
+	for (unsigned i = 1; i <= 1000; i++) {
+		kw_histogram_add(&status.reports.latency, i);
+	}
+	fake->processes[0] = (struct po_process){
+		.name = "vault", .pid = 77, .started_ms = fake->now_ms - 3600000};
+	fake->process_count = 1;
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/status", NULL), 200);
+	assert_string_equal(fake->got.content_type, "application/json");
+	assert_string_equal(fake_text(fake, "time"), "2026-01-01T00:00:00.000Z");
+	assert_string_equal(fake_text(fake, "vault.generation"), "ffffffffffffffff");
+	assert_int_equal(fake_number(fake, "vault.uptime_s"), 5);
+	assert_int_equal(fake_number(fake, "store.devices"), 1000000);
+	assert_int_equal(fake_number(fake, "store.commit_us_mean"), 100);
+	assert_int_equal(fake_number(fake, "joins.accepted"), 7);
+	assert_int_equal(fake_number(fake, "fronts.latency_us.max"), 1000);
+	assert_true(fake_number(fake, "fronts.latency_us.p50") >= 500);
+	assert_true(fake_number(fake, "fronts.latency_us.p99") >= 990);
+	assert_string_equal(fake_text(fake, "processes.0.name"), "vault");
+	assert_int_equal(fake_number(fake, "processes.0.uptime_s"), 3600);
+	assert_int_equal(json_array_size(fake_member(fake, "warnings")), 0);
+}
+
+static void test_warnings(void **state)
+{
+	struct fake *fake = *state;
+	struct ipc_status status = {
+		.store_bytes = 81,
+		.store_map_bytes = 100,
+		.store_failed = 1,
+		.missing_keks = 3,
+		.dev_nonces_high = 2,
+	};
+
+	fake->answer = &status;
+	fake->processes[0] = (struct po_process){
+		.name = "vault", .pid = 1, .restarts = 2, .started_ms = fake->now_ms - 599000};
+	fake->processes[1] = (struct po_process){
+		.name = "front 1", .pid = 2, .restarts = 2, .started_ms = fake->now_ms - 601000};
+	fake->processes[2] = (struct po_process){.name = "front 2", .pid = 0};
+	fake->process_count = 3;
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/status", NULL), 200);
+	assert_int_equal(json_array_size(fake_member(fake, "warnings")), 6);
+	assert_non_null(strstr(fake_text(fake, "warnings.0"), "commit failed"));
+	assert_non_null(strstr(fake_text(fake, "warnings.1"), "81 %"));
+	assert_non_null(strstr(fake_text(fake, "warnings.2"), "3 joins"));
+	assert_non_null(strstr(fake_text(fake, "warnings.3"), "2 devices"));
+	assert_non_null(strstr(fake_text(fake, "warnings.4"), "vault was restarted"));
+	assert_non_null(strstr(fake_text(fake, "warnings.5"), "front 2 is not running"));
+	assert_true(json_is_null(fake_member(fake, "processes.2.pid")));
+	status.store_bytes = 80;
+	fake_call(fake, "GET", "/api/v1/status", NULL);
+	assert_int_equal(json_array_size(fake_member(fake, "warnings")), 5);
+}
+
+static void test_certificate(void **state)
+{
+	struct fake *fake = *state;
+	struct ipc_intake intake = {.length = 3, .certificate = {0x30, 0x01, 0x00}};
+
+	fake->answer = &intake;
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/intake-certificate", NULL), 200);
+	assert_string_equal(fake->got.content_type, "application/x-pem-file");
+	assert_string_equal(
+		fake->got.text, "-----BEGIN CERTIFICATE-----\nMAEA\n-----END CERTIFICATE-----\n");
+	intake.length = 0;
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/intake-certificate", NULL), 500);
+	intake.length = sizeof(intake.certificate) + 1;
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/intake-certificate", NULL), 500);
+	intake.length = UINT32_MAX;
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/intake-certificate", NULL), 500);
+}
+
+static void test_events(void **state)
+{
+	struct fake *fake = *state;
+	static struct ipc_events_page page;
+
+	page = (struct ipc_events_page){.resume = 12, .count = 2, .more = 1};
+	page.events[0] = (struct ipc_event){.sequence = 11,
+		.time_ms = fake->now_ms,
+		.kind = IPC_EVENT_ACCEPTED,
+		.lorawan_version = LW_VERSION_1_1,
+		.mac_version = LW_VERSION_1_1,
+		.net_id = {0x60, 0x05, 0x0a},
+		.dev_nonce = 17,
+		.join_nonce = 3,
+		.repeats = 1,
+		.peer = "ns1"};
+	page.events[1] = (struct ipc_event){
+		.sequence = 12, .kind = IPC_EVENT_REFUSED, .err = KW_E_MIC, .repeats = 2};
+	fake->answer = &page;
+	fake_query(fake, "after", "10");
+	fake_query(fake, "limit", "2");
+	fake_query(fake, "dev_eui", "00-04-A3-0B-00-1C-05-30");
+	fake_query(fake, "newest", "1");
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/events", NULL), 200);
+	assert_int_equal(fake->body.events.after, 10);
+	assert_int_equal(fake->body.events.limit, 2);
+	assert_int_equal(fake->body.events.backwards, 1);
+	assert_int_equal(fake->body.events.has_device, 1);
+	assert_memory_equal(fake->body.events.dev_eui, "\x00\x04\xa3\x0b\x00\x1c\x05\x30", 8);
+	assert_int_equal(fake_number(fake, "resume"), 12);
+	assert_true(json_is_true(fake_member(fake, "more")));
+	assert_string_equal(fake_text(fake, "events.0.text"),
+		"joined network 60050a with DevNonce 17; JoinNonce 3");
+	assert_string_equal(fake_text(fake, "events.0.time"), "2026-01-01T00:00:00.000Z");
+	assert_string_equal(fake_text(fake, "events.0.sender"), "ns1");
+	assert_int_equal(fake_number(fake, "events.0.join_nonce"), 3);
+	assert_true(json_is_null(fake_member(fake, "events.0.code")));
+	assert_string_equal(fake_text(fake, "events.1.code"), "MIC");
+	assert_string_equal(fake_text(fake, "events.1.kind"), "refused");
+	assert_true(json_is_null(fake_member(fake, "events.1.join_nonce")));
+	page.count = 9999; /* more than can be */
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/events", NULL), 200);
+	assert_int_equal(json_array_size(fake_member(fake, "events")), IPC_PAGE_MAX);
+}
+
+static void test_wrong_queries(void **state)
+{
+	struct fake *fake = *state;
+	const char *const wrong[][3] = {
+		{"events", "after", "x"},
+		{"events", "after", "-1"},
+		{"events", "after", ""},
+		{"events", "after", "18446744073709551616"},
+		{"events", "after", "9223372036854775808"},
+		{"events", "limit", "0"},
+		{"events", "limit", "1x"},
+		{"events", "newest", "yes"},
+		{"events", "dev_eui", "0004a30b001c053"},
+		{"devices", "after", "0004a30b001c0530"},
+		{"devices", "after", "70b3d57ed00000010004a30b001c053x"},
+		{"devices", "limit", " 1"},
+		{"network-servers", "after", "a/b"},
+		{"application-servers", "limit", "0"},
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char path[64] = "/api/v1/";
+
+		strcat(path, wrong[i][0]);
+		fake_query(fake, wrong[i][1], wrong[i][2]);
+		assert_int_equal(fake_call(fake, "GET", path, NULL), 400);
+		assert_non_null(strstr(fake_text(fake, "error.message"), wrong[i][1]));
+	}
+	assert_int_equal(fake->asked, 0);
+}
+
+/* ---- devices ---- */
+
+static const struct ipc_device example = {
+	.join_eui = {0x70, 0xb3, 0xd5, 0x7e, 0xd0, 0, 0, 1},
+	.dev_eui = {0x00, 0x04, 0xa3, 0x0b, 0x00, 0x1c, 0x05, 0x30},
+	.created_ms = UINT64_C(1767225600000),
+	.lorawan_version = LW_VERSION_1_1,
+	.counts_dev_nonce = 1,
+	.origin = IPC_ORIGIN_GENERATED,
+	.has_nwk_key = 1,
+	.app_key_kcv = {1, 2, 3},
+	.nwk_key_kcv = {4, 5, 6},
+	.next_join_nonce = 4,
+	.last_dev_nonce = 23,
+	.dev_nonce_count = 3,
+	.policy = {.net_id_count = 1, .net_ids = {{0, 0, 0x13}}, .name = "meter"},
+};
+
+static void test_device_get(void **state)
+{
+	struct fake *fake = *state;
+	struct ipc_device_ans answer = {.device = example};
+
+	fake->answer = &answer;
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/devices/0004A30B001C0530", NULL), 200);
+	assert_int_equal(fake->kind, IPC_DEVICE_GET);
+	assert_memory_equal(fake->body.device.dev_eui, example.dev_eui, 8);
+	assert_string_equal(fake_text(fake, "dev_eui"), "0004a30b001c0530");
+	assert_string_equal(fake_text(fake, "join_eui"), "70b3d57ed0000001");
+	assert_string_equal(fake_text(fake, "lorawan_version"), "1.1");
+	assert_string_equal(fake_text(fake, "app_key_kcv"), "010203");
+	assert_string_equal(fake_text(fake, "nwk_key_kcv"), "040506");
+	assert_string_equal(fake_text(fake, "origin"), "generated");
+	assert_string_equal(fake_text(fake, "net_ids.0"), "000013");
+	assert_string_equal(fake_text(fake, "app_s_key"), "default");
+	assert_string_equal(fake_text(fake, "dev_nonce_rule"), "counter");
+	assert_int_equal(fake_number(fake, "last_dev_nonce"), 23);
+	assert_int_equal(fake_number(fake, "next_join_nonce"), 4);
+	assert_true(json_is_null(fake_member(fake, "as_id")));
+	assert_true(json_is_null(fake_member(fake, "last_join")));
+	assert_no_json_null(fake, "created");
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/devices/0004A30B001C053", NULL), 400);
+	assert_int_equal(fake_call(fake, "DELETE", "/api/v1/devices/import", NULL), 405);
+}
+
+/* What another process wrote is not trusted to be well formed. */
+static void test_device_of_rubbish(void **state)
+{
+	struct fake *fake = *state;
+	struct ipc_device_ans answer;
+
+	memset(&answer, 0xff, sizeof(answer));
+	fake->answer = &answer;
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/devices/0004a30b001c0530", NULL), 200);
+	assert_non_null(fake->json);
+	fake->err = KW_E_INVALID;
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/devices/0004a30b001c0530", NULL), 400);
+	assert_non_null(fake->json);
+}
+
+static void test_device_add(void **state)
+{
+	struct fake *fake = *state;
+	struct ipc_device_ans answer = {.device = example};
+	const struct ipc_device_req *req = &fake->body.device;
+
+	fake->answer = &answer;
+	assert_int_equal(
+		fake_call(fake, "POST", "/api/v1/devices",
+			"{\"join_eui\":\"70B3D57ED0000001\",\"dev_eui\":\"0004a30b001c0530\","
+			"\"lorawan_version\":\"MAC_V1_1\",\"generate\":true,"
+			"\"name\":\"Z\\u00e4hler\","
+			"\"net_ids\":[\"000013\",\"60050A\"],\"ns_id\":\"0102030405060708\","
+			"\"as_id\":\"as.example\",\"app_s_key\":\"wrapped\",\"roaming\":["
+			"\"c00001\"]}"),
+		201);
+	assert_int_equal(fake->kind, IPC_DEVICE_GENERATE);
+	assert_memory_equal(req->join_eui, example.join_eui, 8);
+	assert_memory_equal(req->dev_eui, example.dev_eui, 8);
+	assert_int_equal(req->lorawan_version, LW_VERSION_1_1);
+	assert_string_equal(req->policy.name, "Z\xc3\xa4hler");
+	assert_int_equal(req->policy.net_id_count, 2);
+	assert_memory_equal(req->policy.net_ids[1], "\x60\x05\x0a", 3);
+	assert_int_equal(req->policy.has_ns_id, 1);
+	assert_memory_equal(req->policy.ns_id, "\1\2\3\4\5\6\7\10", 8);
+	assert_string_equal(req->policy.as_id, "as.example");
+	assert_int_equal(req->policy.delivery, IPC_DELIVERY_WRAPPED);
+	assert_int_equal(req->policy.roaming_count, 1);
+	assert_string_equal(fake_text(fake, "dev_eui"), "0004a30b001c0530");
+}
+
+static void test_device_set(void **state)
+{
+	struct fake *fake = *state;
+	struct ipc_device_ans answer = {.device = example};
+	const struct ipc_device_req *req = &fake->body.device;
+	const struct {
+		const char *body;
+		uint32_t set;
+	} cases[] = {
+		{"{\"name\":\"x\"}", IPC_SET_NAME},
+		{"{\"name\":null}", IPC_SET_NAME},
+		{"{\"blocked\":true}", IPC_SET_BLOCKED},
+		{"{\"net_ids\":[]}", IPC_SET_NET_IDS},
+		{"{\"net_ids\":null}", IPC_SET_NET_IDS},
+		{"{\"roaming\":[\"000001\"]}", IPC_SET_ROAMING},
+		{"{\"ns_id\":null}", IPC_SET_NS_ID},
+		{"{\"as_id\":null}", IPC_SET_AS_ID},
+		{"{\"app_s_key\":null}", IPC_SET_DELIVERY},
+		{"{\"app_s_key\":\"inline-id\",\"as_id\":\"a\"}", IPC_SET_DELIVERY | IPC_SET_AS_ID},
+	};
+
+	fake->answer = &answer;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(
+			fake_call(fake, "PATCH", "/api/v1/devices/0004a30b001c0530", cases[i].body),
+			200);
+		assert_int_equal(fake->kind, IPC_DEVICE_SET);
+		assert_int_equal(req->set, cases[i].set);
+		assert_memory_equal(req->dev_eui, example.dev_eui, 8);
+	}
+	assert_int_equal(req->policy.delivery, IPC_DELIVERY_INLINE_ID);
+	assert_int_equal(fake_call(fake, "PATCH", "/api/v1/devices/x", "{\"name\":\"x\"}"), 400);
+}
+
+static void test_device_remove_and_reset(void **state)
+{
+	struct fake *fake = *state;
+
+	assert_int_equal(fake_call(fake, "DELETE", "/api/v1/devices/0004A30B001C0530", NULL), 200);
+	assert_int_equal(fake->kind, IPC_DEVICE_REMOVE);
+	assert_string_equal(fake_text(fake, "removed"), "0004a30b001c0530");
+	assert_int_equal(
+		fake_call(fake, "POST", "/api/v1/devices/0004A30B001C0530/reset-nonces", NULL),
+		200);
+	assert_int_equal(fake->kind, IPC_DEVICE_RESET);
+	assert_int_equal(fake_call(fake, "POST", "/api/v1/devices/zz/reset-nonces", NULL), 400);
+}
+
+static void test_device_pages(void **state)
+{
+	struct fake *fake = *state;
+	static struct ipc_device_page page;
+
+	page = (struct ipc_device_page){.count = 2, .more = 1};
+	page.devices[0] = example;
+	page.devices[1] = example;
+	page.devices[1].dev_eui[7] = 0x31;
+	fake->answer = &page;
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/devices", NULL), 200);
+	assert_int_equal(fake->body.list.limit, IPC_PAGE_MAX);
+	assert_int_equal(fake->body.list.has_after, 0);
+	assert_int_equal(json_array_size(fake_member(fake, "devices")), 2);
+	assert_true(json_is_true(fake_member(fake, "more")));
+	assert_string_equal(fake_text(fake, "resume"), "70b3d57ed00000010004a30b001c0531");
+	fake_query(fake, "after", "70B3D57ED00000010004a30b001c0531");
+	fake_query(fake, "limit", "1000");
+	page.count = 0;
+	page.more = 0;
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/devices", NULL), 200);
+	assert_int_equal(fake->body.list.limit, IPC_PAGE_MAX);
+	assert_int_equal(fake->body.list.has_after, 1);
+	assert_memory_equal(fake->body.list.after, "\x70\xb3\xd5\x7e\xd0\0\0\1", 8);
+	assert_memory_equal(fake->body.list.after + 8, "\x00\x04\xa3\x0b\x00\x1c\x05\x31", 8);
+	assert_true(json_is_null(fake_member(fake, "resume")));
+	assert_true(json_is_false(fake_member(fake, "more")));
+}
+
+/* ---- peers ---- */
+
+static void test_peer_routes(void **state)
+{
+	struct fake *fake = *state;
+	const struct {
+		const char *list;
+		enum ipc_peer_kind kind;
+	} kinds[] = {{"network_servers", IPC_PEER_NS}, {"application_servers", IPC_PEER_AS}};
+	const char *const paths[] = {"/api/v1/network-servers", "/api/v1/application-servers"};
+	static struct ipc_peer_page page;
+
+	for (size_t i = 0; i < 2; i++) {
+		char path[64];
+
+		page = (struct ipc_peer_page){.count = 1, .more = 1};
+		strcpy(page.peers[0].name, "last");
+		fake->answer = &page;
+		fake_query(fake, "after", "first");
+		fake_query(fake, "limit", "1");
+		assert_int_equal(fake_call(fake, "GET", paths[i], NULL), 200);
+		assert_int_equal(fake->kind, IPC_PEER_LIST);
+		assert_int_equal(fake->body.list.peer_kind, kinds[i].kind);
+		assert_string_equal(fake->body.list.after_name, "first");
+		assert_int_equal(json_array_size(fake_member(fake, kinds[i].list)), 1);
+		assert_string_equal(fake_text(fake, "resume"), "last");
+		fake->answer = NULL;
+		strcpy(path, paths[i]);
+		strcat(path, "/p1");
+		assert_int_equal(fake_call(fake, "GET", path, NULL), 200);
+		assert_int_equal(fake->kind, IPC_PEER_GET);
+		assert_int_equal(fake->body.peer.peer.kind, kinds[i].kind);
+		assert_string_equal(fake->body.peer.peer.name, "p1");
+		assert_int_equal(fake_call(fake, "DELETE", path, NULL), 200);
+		assert_int_equal(fake->kind, IPC_PEER_REMOVE);
+		assert_string_equal(fake_text(fake, "removed"), "p1");
+		assert_int_equal(fake_call(fake, "PATCH", path, "{\"any_device\":true}"), 200);
+		assert_int_equal(fake->kind, IPC_PEER_SET);
+		assert_int_equal(fake->body.peer.peer.kind, kinds[i].kind);
+		assert_int_equal(fake->body.peer.set, IPC_PEER_SET_ANY_DEVICE);
+		assert_string_equal(fake->body.peer.peer.name, "p1");
+		strcpy(path, paths[i]);
+		strcat(path, "/a b");
+		assert_int_equal(fake_call(fake, "GET", path, NULL), 404);
+	}
+}
+
+static void test_peer_add(void **state)
+{
+	struct fake *fake = *state;
+	const struct ipc_peer_req *req = &fake->body.peer;
+	struct ipc_peer_ans answer = {
+		.peer = {.kind = IPC_PEER_NS,
+			.name = "ns-1",
+			.has_kek = 1,
+			.kek_label = "l",
+			.range_count = 1,
+			.ranges = {{.last = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}}}};
+
+	fake->answer = &answer;
+	assert_int_equal(
+		fake_call(fake, "POST", "/api/v1/network-servers",
+			"{\"name\":\"ns-1\",\"net_ids\":[\"000013\"],\"ns_id\":null,"
+			"\"token_sha256\":\"000102030405060708090a0b0c0d0e0f101112131415161718191"
+			"a1b1c1d1e1f\","
+			"\"kek_label\":\"l\",\"kek_envelope\":\"MAMCAQA=\",\"app_s_key\":"
+			"\"inline\",\"any_device\":false,"
+			"\"join_eui_ranges\":[\"70b3d57ed0000000/40\",\"0000000000000001\"]}"),
+		201);
+	assert_int_equal(fake->kind, IPC_PEER_ADD);
+	assert_int_equal(req->set, IPC_PEER_SET_NET_IDS | IPC_PEER_SET_NS_ID | IPC_PEER_SET_TOKEN |
+					   IPC_PEER_SET_KEK | IPC_PEER_SET_DELIVERY |
+					   IPC_PEER_SET_ANY_DEVICE | IPC_PEER_SET_RANGES);
+	assert_string_equal(req->peer.name, "ns-1");
+	assert_string_equal(req->peer.kek_label, "l");
+	assert_int_equal(req->peer.has_token, 1);
+	assert_int_equal(req->token_digest[31], 0x1f);
+	assert_int_equal(req->kek_envelope_length, 5);
+	assert_int_equal(fake->tail_length, 5);
+	assert_memory_equal(fake->tail, "\x30\x03\x02\x01\x00", 5);
+	assert_int_equal(req->peer.range_count, 2);
+	assert_memory_equal(req->peer.ranges[0].last, "\x70\xb3\xd5\x7e\xd0\xff\xff\xff", 8);
+	assert_int_equal(json_array_size(fake_member(fake, "join_eui_ranges")), 1);
+	assert_true(json_is_true(fake_member(fake, "has_kek")));
+	assert_int_equal(
+		fake_call(fake, "PATCH", "/api/v1/network-servers/ns-1", "{\"kek_label\":null}"),
+		200);
+	assert_int_equal(req->set, IPC_PEER_SET_KEK);
+	assert_int_equal(req->kek_envelope_length, 0);
+	assert_string_equal(req->peer.kek_label, "");
+	assert_int_equal(fake_call(fake, "POST", "/api/v1/application-servers",
+				 "{\"name\":\"as1\",\"as_id\":\"as.example\"}"),
+		201);
+	assert_int_equal(req->peer.kind, IPC_PEER_AS);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, fake_setup, fake_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_methods),
+		CASE(test_addresses_that_are_none),
+		CASE(test_what_the_vault_says_becomes_a_status),
+		CASE(test_no_answer_from_the_vault),
+		CASE(test_status),
+		CASE(test_warnings),
+		CASE(test_certificate),
+		CASE(test_events),
+		CASE(test_wrong_queries),
+		CASE(test_device_get),
+		CASE(test_device_of_rubbish),
+		CASE(test_device_add),
+		CASE(test_device_set),
+		CASE(test_device_remove_and_reset),
+		CASE(test_device_pages),
+		CASE(test_peer_routes),
+		CASE(test_peer_add),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
