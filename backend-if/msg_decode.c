@@ -404,7 +404,8 @@ enum kw_err bi_request_decode(const char *body, size_t length, struct bi_request
 	json_t *root;
 
 	memset(out, 0, sizeof(*out));
-	if (too_deep(body, length)) {
+	/* The parser overlooks a NUL behind a number. */
+	if (memchr(body, '\0', length) != NULL || too_deep(body, length)) {
 		return KW_E_SYNTAX;
 	}
 	root = json_loadb(body, length, JSON_REJECT_DUPLICATES, NULL);

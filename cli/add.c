@@ -1,6 +1,7 @@
 #include "cli/api.h"
 #include "cli/intake.h"
 #include "cli/policy.h"
+#include "cli/prompt.h"
 #include "cli/rows.h"
 #include "cli/text.h"
 
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #define INPUT_SIZE 1024
@@ -145,29 +145,6 @@ static int generate(struct cli *cli, const struct wish *wish)
 	return status;
 }
 
-static int prompt(const char *what, char out[KEY_SIZE])
-{
-	struct termios before;
-	struct termios silent;
-	ssize_t got;
-
-	if (tcgetattr(STDIN_FILENO, &before) != 0) {
-		return cli_fail("standard input: %s", strerror(errno));
-	}
-	silent = before;
-	silent.c_lflag &= (tcflag_t)~ECHO;
-	fprintf(stderr, "%s (32 hexadecimal digits, not shown): ", what);
-	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) != 0) {
-		return cli_fail("standard input: %s", strerror(errno));
-	}
-	got = read(STDIN_FILENO, out, KEY_SIZE - 1);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-	fputc('\n', stderr);
-	out[got > 0 ? got : 0] = '\0';
-	out[strcspn(out, "\r\n")] = '\0';
-	return got > 0 ? CLI_DONE : cli_fail("no key was given");
-}
-
 static int take_line(const struct wish *wish, char *line, struct keys *keys)
 {
 	char *value = strchr(line, '=');
@@ -247,9 +224,10 @@ static int read_keys(const struct wish *wish, struct keys *keys)
 	if (isatty(STDIN_FILENO) != 1) {
 		return read_lines(wish, keys);
 	}
-	status = prompt("AppKey", keys->app_key);
+	status = cli_prompt("AppKey, 32 hexadecimal digits, not shown", keys->app_key, KEY_SIZE);
 	if (status == CLI_DONE && lw_version_is_1_1(wish->version)) {
-		status = prompt("NwkKey", keys->nwk_key);
+		status = cli_prompt(
+			"NwkKey, 32 hexadecimal digits, not shown", keys->nwk_key, KEY_SIZE);
 	}
 	return status;
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define OPTION_SIZE 64
+
 __attribute__((format(printf, 2, 0))) static void say(
 	const char *prefix, const char *format, va_list arguments)
 {
@@ -46,17 +48,16 @@ void cli_usage(const struct cli_command *command, const char *format, ...)
 	exit(CLI_USAGE);
 }
 
-/* The option as it was typed, from what getopt_long() leaves behind. */
-static const char *typed_option(int argc, char **argv, char letter[3])
+/* The option as it was typed, without its value, from what getopt_long() leaves behind. */
+static void typed_option(int argc, char **argv, char out[OPTION_SIZE])
 {
-	if (optopt > 0 && optopt < CLI_OPTION_HELP && optind <= argc && optind > 0 &&
-		strncmp(argv[optind - 1], "--", 2) != 0) {
-		letter[0] = '-';
-		letter[1] = (char)optopt;
-		letter[2] = '\0';
-		return letter;
+	const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "?";
+
+	if (optopt > 0 && optopt < CLI_OPTION_HELP && strncmp(word, "--", 2) != 0) {
+		snprintf(out, OPTION_SIZE, "-%c", optopt);
+		return;
 	}
-	return optind > 0 && optind <= argc ? argv[optind - 1] : "?";
+	snprintf(out, OPTION_SIZE, "%.*s", (int)strcspn(word, "="), word);
 }
 
 static _Noreturn void print_help(const struct cli_command *command)
@@ -68,11 +69,13 @@ static _Noreturn void print_help(const struct cli_command *command)
 int cli_next_option(struct cli *cli, const struct cli_command *command, int argc, char **argv,
 	const struct option *options)
 {
-	char letter[3];
+	char typed[OPTION_SIZE];
 
 	for (;;) {
-		const int option = getopt_long(argc, argv, ":hc:", options, NULL);
+		int index = 0;
+		const int option = getopt_long(argc, argv, ":hc:", options, &index);
 
+		typed_option(argc, argv, typed);
 		switch (option) {
 		case 'h':
 		case CLI_OPTION_HELP:
@@ -85,12 +88,16 @@ int cli_next_option(struct cli *cli, const struct cli_command *command, int argc
 			cli->config_path = optarg;
 			break;
 		case CLI_OPTION_UNSUPPORTED:
-			cli_usage(command, "%s is not supported by this version",
-				typed_option(argc, argv, letter));
+			cli_usage(command, "--%s is not supported by this version",
+				options[index].name);
 		case ':':
-			cli_usage(command, "%s needs a value", typed_option(argc, argv, letter));
+			cli_usage(command, "%s needs a value", typed);
 		case '?':
-			cli_usage(command, "unknown option %s", typed_option(argc, argv, letter));
+			/* A long option that is known leaves its value here. */
+			cli_usage(command, "%s %s",
+				optopt != 0 && strncmp(typed, "--", 2) == 0 ? "no value belongs to"
+									    : "unknown option",
+				typed);
 		default:
 			return option;
 		}

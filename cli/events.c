@@ -3,7 +3,6 @@
 
 #include "lorawan/eui.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -87,13 +86,8 @@ static void print_event(const json_t *event)
 	char *dev_eui = cli_member(event, "dev_eui");
 	char *sender = cli_member(event, "sender");
 	char *text = cli_member(event, "text");
-	const uint64_t repeats = cli_member_number(event, "repeats");
 
-	printf("%s  %s  %s  %s", when, dev_eui, sender, text);
-	if (repeats > 1) {
-		printf(" (%" PRIu64 " times)", repeats);
-	}
-	putchar('\n');
+	printf("%s  %s  %s  %s\n", when, dev_eui, sender, text);
 	free(when);
 	free(dev_eui);
 	free(sender);

@@ -457,7 +457,11 @@ static void print_peer(const struct peer_kind *kind, const json_t *peer)
 	if (kind == &kind_ns) {
 		cli_print_member("NetIDs", peer, "net_ids");
 		cli_print_member("NSID", peer, "ns_id");
-		cli_print_member("JoinEUIs", peer, "join_eui_ranges");
+		if (json_array_size(json_object_get(peer, "join_eui_ranges")) == 0) {
+			printf("%-18s every\n", "JoinEUIs");
+		} else {
+			cli_print_member("JoinEUIs", peer, "join_eui_ranges");
+		}
 		cli_print_member("any device", peer, "any_device");
 	} else {
 		cli_print_member("AS-ID", peer, "as_id");

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char help[] =
-	"usage: keyward simulate --url U DEVICES --net-id N [OPTION ...]\n"
+	"Usage: keyward simulate --url U DEVICES --net-id N [OPTION ...]\n"
 	"\n"
 	"Plays LoRaWAN devices and a network server: sends JoinReq to a join server by the\n"
 	"Backend Interfaces and checks every part of the answer as a device would.\n"

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CONNECTIONS_DEFAULT 16
 #define RATE_MAX            1000000.0
@@ -503,8 +504,12 @@ static int settle_nonces(struct sim_run *run, const struct words *words)
 
 static int read_files(struct sim_run *run, const struct words *words)
 {
-	int status = read_devices(run, words);
+	int status;
 
+	if (run->ca != NULL && access(run->ca, R_OK) != 0) {
+		return cli_fail("%s: %s", run->ca, strerror(errno));
+	}
+	status = read_devices(run, words);
 	if (status == CLI_DONE && run->token_path != NULL) {
 		status = sim_token_read(run->token_path, &run->token);
 	}

@@ -336,8 +336,9 @@ static enum kw_err slurp(const char *path, char *buffer, size_t *length, char *w
 		*length += got > 0 ? (size_t)got : 0;
 	}
 	if (got < 0) {
-		conf_fail(why, KW_E_NOT_FOUND, "%s: cannot read the configuration: %s", path,
-			strerror(errno));
+		conf_fail(why, KW_E_NOT_FOUND,
+			"%s: cannot read the configuration: %s; another one is chosen with -c",
+			path, strerror(errno));
 	}
 	if (fd >= 0) {
 		close(fd);

@@ -131,11 +131,45 @@ static enum MHD_Result queue(struct http_request *request)
 	return result;
 }
 
-static enum MHD_Result refuse_too_large(struct http_request *request)
+static enum MHD_Result refuse(struct http_request *request, unsigned status)
 {
 	request->state = HTTP_REQUEST_PENDING;
-	http_answer(request, MHD_HTTP_CONTENT_TOO_LARGE, NULL, NULL, 0, NULL);
+	http_answer(request, status, NULL, NULL, 0, NULL);
 	return queue(request);
+}
+
+/* How the header says where the body ends. */
+struct framing {
+	unsigned lengths; /* Content-Length fields */
+	unsigned codings; /* Transfer-Encoding fields */
+	bool unknown;     /* a coding other than chunked */
+};
+
+static enum MHD_Result on_framing(
+	void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct framing *framing = cls;
+
+	(void)kind;
+	if (strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
+		framing->lengths++;
+	} else if (strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+		framing->codings++;
+		framing->unknown = value == NULL || strcasecmp(value, "chunked") != 0;
+	}
+	return MHD_YES;
+}
+
+/*
+ * A body that a proxy in front could take to end elsewhere (RFC 9112, 6.1 and 6.3), or that the
+ * library would read to the end of the connection.
+ */
+static bool body_ambiguous(struct MHD_Connection *connection)
+{
+	struct framing framing = {0};
+
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, on_framing, &framing);
+	return framing.lengths + framing.codings > 1 || framing.unknown;
 }
 
 /* A body that is announced as too large is not asked for, and not read if it is huge. */
@@ -165,8 +199,11 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
 	request->method = method;
 	request->path = path;
 	*con_cls = request;
+	if (body_ambiguous(connection)) {
+		return refuse(request, MHD_HTTP_BAD_REQUEST);
+	}
 	if (refused_unread(request, server->options.body_max)) {
-		return refuse_too_large(request);
+		return refuse(request, MHD_HTTP_CONTENT_TOO_LARGE);
 	}
 	return MHD_YES;
 }
@@ -176,7 +213,7 @@ static enum MHD_Result complete(struct http_request *request)
 	struct http_server *server = request->server;
 
 	if (request->dropped > 0) {
-		return refuse_too_large(request);
+		return refuse(request, MHD_HTTP_CONTENT_TOO_LARGE);
 	}
 	if (request->body != NULL) {
 		request->body[request->length] = '\0';
@@ -223,6 +260,14 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 	return MHD_YES;
 }
 
+/* %00 stays as it is: decoded it would end the text, and what stands behind it be overlooked. */
+static size_t on_unescape(void *cls, struct MHD_Connection *connection, char *text)
+{
+	(void)cls;
+	(void)connection;
+	return strstr(text, "%00") != NULL ? strlen(text) : MHD_http_unescape(text);
+}
+
 static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 	enum MHD_RequestTerminationCode code)
 {
@@ -263,7 +308,8 @@ static enum kw_err daemon_open(struct http_server *server, int listener)
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_CONNECTION_LIMIT,
 		share > 0 ? share : 1u, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
-		1, MHD_OPTION_ARRAY, tls ? tls_items : no_items, MHD_OPTION_END);
+		1, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_ARRAY,
+		tls ? tls_items : no_items, MHD_OPTION_END);
 
 	if (daemon == NULL) {
 		return KW_E_SYSTEM;

@@ -9,8 +9,8 @@
  * epoll thread hangs with 128 or more ready sockets.
  *
  * Refused before a handler sees them: a method other than the handler's (405 by the handler), a
- * body above the limit (413), a request that the library cannot parse (400). Slow or idle clients
- * are cut off after idle_timeout_s.
+ * body above the limit (413), a request that the library cannot parse or whose body could be taken
+ * to end in two places (400). Slow or idle clients are cut off after idle_timeout_s.
  */
 #ifndef KW_HTTP_SERVER_H
 #define KW_HTTP_SERVER_H

@@ -111,6 +111,15 @@ static enum kw_err store_open(const struct conf *conf, const char *conf_path, in
 	return KW_OK;
 }
 
+/* As the vault will judge it. */
+static bool owner_trusted(uid_t owner)
+{
+	const char *user = js_role_user(JS_ROLE_VAULT);
+	const struct passwd *entry = user != NULL ? getpwnam(user) : NULL;
+
+	return owner == 0 || owner == (entry != NULL ? entry->pw_uid : geteuid());
+}
+
 static enum kw_err master_check(int fd, const char *path, char *why)
 {
 	struct stat info;
@@ -127,6 +136,12 @@ static enum kw_err master_check(int fd, const char *path, char *why)
 			"the master key file %s has mode %04o: others may reach it; run: chmod "
 			"0600 %s",
 			path, (unsigned)info.st_mode & 07777, path);
+	}
+	if (!owner_trusted(info.st_uid)) {
+		return js_fail(why, KW_E_INVALID,
+			"the master key file %s belongs to another user, who may have read or "
+			"changed it; run: chown root %s",
+			path, path);
 	}
 	return KW_OK;
 }

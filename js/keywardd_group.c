@@ -9,7 +9,7 @@
 
 #define DELAY_MIN_MS       100
 #define DELAY_MAX_MS       10000
-#define SETTLED_US         UINT64_C(60000000) /* who lived so long starts with a short delay again */
+#define SETTLED_US         UINT64_C(5000000) /* who lived so long starts with a short delay again */
 #define EARLY_US           UINT64_C(1000000)
 #define EARLY_FAILURES_MAX 3
 #define STOP_US            UINT64_C(3000000) /* patience of each stage */

@@ -10,6 +10,7 @@
 #include "ipc/channel.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -245,7 +246,7 @@ static void fold(struct loop *loop, size_t devices)
 	enum kw_err err = ks_fold(loop->vault->store, devices, &left);
 
 	if (err != KW_OK) {
-		loop->vault->store_failed = true;
+		loop->vault->store_failed |= err == KW_E_STORE_FULL;
 		loop->fold_us = kw_mono_us(loop->vault->env) + FOLD_FAILED_MS * 1000;
 		give_up(err);
 	}
@@ -380,6 +381,18 @@ static void close_channels(struct loop *loop)
 	free(loop->admin_answer);
 }
 
+/*
+ * The store is read through a map of its file. A page that is not there, in a file that was cut short
+ * or on a disk that fails, would end this process without a word, and that again after each restart.
+ */
+static void page_unreadable(int signal_number)
+{
+	(void)signal_number;
+	kw_log(KW_LOG_ERROR, "vault",
+		"the store is damaged: data.mdb was cut short or its disk fails; restore a backup");
+	_exit(1);
+}
+
 static enum kw_err open_store(struct js_vault *vault, const struct js_options *options)
 {
 	const struct ks_options store = {
@@ -413,6 +426,7 @@ static int serve(const struct js_options *options)
 		kw_log(KW_LOG_ERROR, "vault", "cannot enter the store directory", KW_ERRNO());
 		return 1;
 	}
+	signal(SIGBUS, page_unreadable);
 	js_process_enter(JS_ROLE_VAULT, options);
 	vault.started_ms = kw_now_ms(vault.env);
 	err = kw_random(vault.env, &vault.generation, sizeof(vault.generation));

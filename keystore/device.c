@@ -123,20 +123,21 @@ enum kw_err ks_join_eui_served(struct ks_txn *txn, const struct lw_eui *join_eui
 enum kw_err ks_device_next(
 	struct ks_txn *txn, const struct lw_device_id *after, struct ks_device *out)
 {
+	const bool skip = after != NULL;
 	uint8_t key[KS_ID_SIZE] = {0};
 	struct lw_device_id id;
 	struct ks_scan scan;
 	enum kw_err err = ks_scan_open(txn, txn->store->tables.device, &scan);
 
+	if (skip) {
+		ks_id_write(after, key); /* may be inside *out */
+	}
 	memset(out, 0, sizeof(*out));
 	if (err != KW_OK) {
 		return err;
 	}
-	if (after != NULL) {
-		ks_id_write(after, key);
-	}
 	err = ks_scan_seek(&scan, key, sizeof(key));
-	if (err == KW_OK && after != NULL && scan.key_length == KS_ID_SIZE &&
+	if (err == KW_OK && skip && scan.key_length == KS_ID_SIZE &&
 		memcmp(scan.key, key, KS_ID_SIZE) == 0) {
 		err = ks_scan_next(&scan);
 	}

@@ -6,6 +6,7 @@
 
 #define ADLER_MODULUS 65521
 #define ADLER_RUN     5552 /* so many octets cannot overflow 32 bits */
+#define ADLER_BLOCK   16
 
 void ks_id_write(const struct lw_device_id *id, uint8_t out[KS_ID_SIZE])
 {
@@ -19,6 +20,20 @@ void ks_id_read(const uint8_t in[KS_ID_SIZE], struct lw_device_id *id)
 	memcpy(id->dev_eui.octets, in + LW_EUI_SIZE, LW_EUI_SIZE);
 }
 
+/* Of one block at a time, so that the octets do not wait for each other. */
+static void add_block(const uint8_t *at, uint32_t *a, uint32_t *b)
+{
+	uint32_t sum = 0;
+	uint32_t weighted = 0;
+
+	for (uint32_t i = 0; i < ADLER_BLOCK; i++) {
+		sum += at[i];
+		weighted += (ADLER_BLOCK - i) * at[i];
+	}
+	*b += ADLER_BLOCK * *a + weighted;
+	*a += sum;
+}
+
 uint32_t ks_checksum(const void *octets, size_t length)
 {
 	const uint8_t *at = octets;
@@ -26,16 +41,18 @@ uint32_t ks_checksum(const void *octets, size_t length)
 	uint32_t b = 0;
 
 	while (length > 0) {
-		const size_t run = length < ADLER_RUN ? length : ADLER_RUN;
+		size_t run = length < ADLER_RUN ? length : ADLER_RUN;
 
-		for (size_t i = 0; i < run; i++) {
-			a += at[i];
+		length -= run;
+		for (; run >= ADLER_BLOCK; run -= ADLER_BLOCK, at += ADLER_BLOCK) {
+			add_block(at, &a, &b);
+		}
+		for (; run > 0; run--) {
+			a += *at++;
 			b += a;
 		}
 		a %= ADLER_MODULUS;
 		b %= ADLER_MODULUS;
-		at += run;
-		length -= run;
 	}
 	return b << 16 | a;
 }

@@ -1,6 +1,7 @@
 #include "keystore/history.h"
 
 #include "base/log.h"
+#include "keystore/encode.h"
 
 #include <assert.h>
 #include <string.h>
@@ -118,6 +119,7 @@ size_t ks_history_write(const struct ks_history *history, uint8_t out[KS_HISTORY
 		write_session(&history->sessions[i], &writer);
 	}
 	ks_nonces_write(&history->nonces, &writer);
+	ks_record_end(&writer);
 	assert(kw_writer_end(&writer) == KW_OK);
 	return writer.used;
 }
@@ -179,7 +181,6 @@ static bool dev_nonces_agree(const struct ks_history *history)
 
 static bool read_history(struct kw_reader *reader, struct ks_history *history)
 {
-	bool good = kw_read_u8(reader) == STATE_VERSION;
 	uint8_t flags = kw_read_u8(reader);
 
 	history->counted = (flags & FLAG_COUNTED) != 0;
@@ -193,8 +194,8 @@ static bool read_history(struct kw_reader *reader, struct ks_history *history)
 	history->max_dev_nonce = kw_read_u16(reader);
 	history->used_up_to = kw_read_u16(reader);
 	history->rj_count_1 = kw_read_u16(reader);
-	if (!good || (flags & ~(FLAG_COUNTED | FLAG_RJ_COUNT_1)) != 0 ||
-		history->next_join_nonce < 1 || history->next_join_nonce > LW_JOIN_NONCE_MAX + 1 ||
+	if ((flags & ~(FLAG_COUNTED | FLAG_RJ_COUNT_1)) != 0 || history->next_join_nonce < 1 ||
+		history->next_join_nonce > LW_JOIN_NONCE_MAX + 1 ||
 		history->joins_accepted >= history->next_join_nonce ||
 		history->dev_nonce_count > history->joins_accepted ||
 		(!history->has_rj_count_1 && history->rj_count_1 != 0) ||
@@ -210,8 +211,8 @@ enum kw_err ks_history_read(const void *octets, size_t length, struct ks_history
 	struct kw_reader reader;
 
 	ks_history_init(out);
-	kw_reader_init(&reader, octets, length);
-	if (!read_history(&reader, out)) {
+	if (!ks_record_begin(&reader, octets, length, STATE_VERSION) ||
+		!read_history(&reader, out)) {
 		ks_history_init(out);
 		return KW_E_STORE_DAMAGED;
 	}

@@ -91,8 +91,7 @@ enum kw_err ks_meta_get_u32(struct ks_txn *txn, const char *name, uint32_t *out)
 enum kw_err ks_meta_put_u32(struct ks_txn *txn, const char *name, uint32_t value);
 
 /** Whether ks_device_add() would take this device: same errors, nothing written. */
-enum kw_err ks_device_check(
-	struct ks_txn *txn, const struct ks_device *device, bool has_nwk_key);
+enum kw_err ks_device_check(struct ks_txn *txn, const struct ks_device *device, bool has_nwk_key);
 
 /* seal.h's inside */
 enum ks_tag { /* what a sealed value is; part of the associated data; never renumber */
@@ -103,9 +102,9 @@ enum ks_tag { /* what a sealed value is; part of the associated data; never renu
 	KS_TAG_HMAC_SECRET = 5,
 };
 /**
- * Seal at most 48 octets (or, into a larger buffer, more: ks_seal_into) with AES-256-GCM. The
- * associated data are tag, record version and `bound` (for root keys: JoinEUI and DevEUI), so that
- * a value opens only where it was put.
+ * Seal at most 64 octets (longer values: ks_seal_into() in keystore/seal.h) with AES-256-GCM. The
+ * associated data are tag, version and `bound` (for root keys: JoinEUI and DevEUI), so that a value
+ * opens only where it was put. `bound` has at most 128 octets.
  */
 enum kw_err ks_seal(struct ks_sealer *sealer, enum ks_tag tag, const void *bound,
 	size_t bound_length, const void *plain, size_t length, struct ks_sealed *out);

@@ -148,40 +148,55 @@ uint64_t ks_journal_records(struct ks_txn *txn)
 	return ks_scan_count(txn, txn->store->tables.journal);
 }
 
+/*
+ * A join continues the chain that its device has. One whose predecessor is folded is folded itself:
+ * chains are folded whole. That the replay cannot know before it meets the state record, so it takes
+ * it for the first of a chain.
+ */
+static enum kw_err replay_join(const struct ks_journal *journal, const struct ks_record *record,
+	struct ks_pending *pending)
+{
+	const struct ks_event *event = &record->event;
+	const bool first = record->prev <= journal->folded;
+
+	if (!first && (record->prev != pending->last || pending->chain >= KS_CHAIN_MAX)) {
+		return damaged(event->sequence);
+	}
+	pending->last = event->sequence;
+	pending->chain = (first ? 1u : pending->chain + 1u) & 0x7f;
+	pending->next_join_nonce = event->join_nonce + 1;
+	pending->joins_accepted = record->joins_accepted;
+	pending->dev_nonce_count = record->dev_nonce_count & LW_JOIN_NONCE_MAX;
+	pending->max_dev_nonce = record->max_dev_nonce;
+	pending->last_dev_nonce =
+		record->session.type == LW_JOIN_REQ_JOIN ? event->dev_nonce : event->last_dev_nonce;
+	return KW_OK;
+}
+
 /* What a replayed record says about its device; no look at the state table. */
 static enum kw_err replay_record(struct ks_journal *journal, const struct ks_record *record)
 {
-	const struct ks_event *event = &record->event;
-	const struct ks_pending *known = ks_pendings_find(journal->pendings, &event->id);
-	struct ks_pending pending = {.id = event->id, .next_join_nonce = 1, .replayed = 1};
-	enum kw_err err;
+	const struct lw_device_id *id = &record->event.id;
+	const struct ks_pending *known = ks_pendings_find(journal->pendings, id);
+	struct ks_pending pending = {.id = *id, .next_join_nonce = 1, .replayed = 1};
+	enum kw_err err = KW_OK;
 
 	if (known != NULL) {
 		pending = *known;
 	}
-	if (event->kind == KS_EVENT_REFUSED) {
+	switch (record->event.kind) {
+	case KS_EVENT_ACCEPTED:
+		err = replay_join(journal, record, &pending);
+		break;
+	case KS_EVENT_REFUSED:
 		pending.joins_refused = record->joins_refused;
-	} else if (event->kind == KS_EVENT_ACCEPTED) {
-		unsigned chain = record->prev == 0 ? 1 : pending.chain + 1u;
-
-		if ((record->prev != 0 && record->prev != pending.last) || chain > KS_CHAIN_MAX) {
-			return damaged(event->sequence);
-		}
-		pending.last = event->sequence;
-		pending.chain = chain & 0x7f;
-		pending.next_join_nonce = event->join_nonce + 1;
-		pending.joins_accepted = record->joins_accepted;
-		pending.dev_nonce_count = record->dev_nonce_count & LW_JOIN_NONCE_MAX;
-		pending.max_dev_nonce = record->max_dev_nonce;
-		if (record->session.type == LW_JOIN_REQ_JOIN) {
-			pending.last_dev_nonce = event->dev_nonce;
-		} else {
-			pending.last_dev_nonce = event->last_dev_nonce;
-		}
-	} else {
+		break;
+	case KS_EVENT_REPEATED:
 		return KW_OK;
 	}
-	err = ks_pendings_reserve(journal->pendings);
+	if (err == KW_OK) {
+		err = ks_pendings_reserve(journal->pendings);
+	}
 	if (err == KW_OK) {
 		ks_pendings_put(journal->pendings, &pending);
 		ks_pendings_keep(journal->pendings);

@@ -62,8 +62,13 @@ const struct ks_peer *ks_peer_by_token(
  * Add (id 0; gets one) or replace (id given) a peer. Fields kek and token_mac are taken as they are:
  * fill them by ks_peer_set_token() and ks_peer_set_kek().
  *
- * @return KW_OK, KW_E_EXISTS (name, AS-ID or token is another peer's), KW_E_NOT_FOUND, KW_E_INVALID,
- *         KW_E_STORE, KW_E_STORE_FULL
+ * @return KW_OK
+ *         KW_E_EXISTS     name, AS-ID or token is another peer's
+ *         KW_E_NOT_FOUND  no peer has this id
+ *         KW_E_INVALID    no name; an AS without AS-ID or an NS with one; a text with control
+ *                         characters; a count, delivery or range out of bounds; another kind than
+ *                         before; a KEK without a label or a label without a KEK
+ *         KW_E_STORE, KW_E_STORE_FULL, KW_E_STORE_DAMAGED;  *peer is unchanged on any error
  */
 KW_MUST_CHECK enum kw_err ks_peer_put(struct ks_txn *txn, struct ks_peer *peer);
 KW_MUST_CHECK enum kw_err ks_peer_remove(struct ks_txn *txn, uint32_t id);

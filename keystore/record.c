@@ -1,6 +1,7 @@
 #include "keystore/record.h"
 
 #include "base/cursor.h"
+#include "keystore/encode.h"
 
 #include <assert.h>
 #include <string.h>
@@ -102,6 +103,7 @@ size_t ks_record_write(const struct ks_record *record, uint8_t out[KS_RECORD_SIZ
 	} else {
 		write_other(record, &writer);
 	}
+	ks_record_end(&writer);
 	assert(kw_writer_end(&writer) == KW_OK);
 	return writer.used;
 }
@@ -156,8 +158,8 @@ static bool read_other(struct kw_reader *reader, struct ks_record *record)
 static bool read_record(struct kw_reader *reader, struct ks_record *record)
 {
 	struct ks_event *event = &record->event;
-	bool good = kw_read_u8(reader) == RECORD_VERSION;
 	uint8_t flags;
+	bool good;
 
 	event->kind = (enum ks_event_kind)kw_read_u8(reader);
 	kw_read_octets(reader, event->id.join_eui.octets, LW_EUI_SIZE);
@@ -172,7 +174,7 @@ static bool read_record(struct kw_reader *reader, struct ks_record *record)
 	event->ns_peer = kw_read_u32(reader);
 	event->dev_nonce = kw_read_u16(reader);
 	event->last_dev_nonce = kw_read_u16(reader);
-	if (!good || (flags & ~FLAGS) != 0) {
+	if ((flags & ~FLAGS) != 0) {
 		return false;
 	}
 	good = event->kind == KS_EVENT_ACCEPTED ? read_accepted(reader, record)
@@ -187,8 +189,8 @@ enum kw_err ks_record_read(
 
 	memset(out, 0, sizeof(*out));
 	out->event.sequence = sequence;
-	kw_reader_init(&reader, octets, length);
-	if (sequence == 0 || !read_record(&reader, out)) {
+	if (sequence == 0 || !ks_record_begin(&reader, octets, length, RECORD_VERSION) ||
+		!read_record(&reader, out)) {
 		memset(out, 0, sizeof(*out));
 		return KW_E_STORE_DAMAGED;
 	}

@@ -10,7 +10,7 @@
 
 #include "keystore/event.h"
 
-#define KS_RECORD_SIZE_MAX 96
+#define KS_RECORD_SIZE_MAX 100
 
 struct ks_record {
 	struct ks_event event;     /* its sequence is the key of the record, not in its octets */

@@ -59,7 +59,7 @@ enum kw_err ks_lmdb_error(int rc, const char *doing)
 	}
 	if (err == KW_E_STORE_FULL) {
 		kw_log(KW_LOG_ERROR, "keystore",
-			"the store is full: free disk space or raise map_size",
+			"disk or store full: free disk space or raise map_size",
 			KW_STR("doing", doing), KW_STR("reason", mdb_strerror(rc)));
 		return err;
 	}

@@ -4,7 +4,11 @@
 #include "base/log.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/statvfs.h>
+
+#define ROOM_LEAST (1024 * 1024) /* octets; with less a write may have been cut short */
 
 enum kw_err ks_txn_begin(struct ks_store *store, struct ks_txn **out)
 {
@@ -46,6 +50,18 @@ static void take_peers(struct ks_store *store, struct ks_peers *fresh)
 	}
 }
 
+/* A write that a disk without room cuts short, LMDB reports as EIO. */
+static enum kw_err write_error(const struct ks_store *store, int rc, const char *doing)
+{
+	struct statvfs disk;
+
+	if (rc == EIO && fstatvfs(store->lock_fd, &disk) == 0 &&
+		disk.f_bavail < ROOM_LEAST / (disk.f_frsize > 0 ? disk.f_frsize : 1)) {
+		rc = ENOSPC;
+	}
+	return ks_lmdb_error(rc, doing);
+}
+
 enum kw_err ks_txn_commit(struct ks_txn *txn)
 {
 	struct ks_store *store = txn->store;
@@ -68,7 +84,7 @@ enum kw_err ks_txn_commit(struct ks_txn *txn)
 		if (store->journal != NULL) {
 			ks_journal_undone(store->journal);
 		}
-		err = ks_lmdb_error(rc, "committing");
+		err = write_error(store, rc, "committing");
 		return err == KW_E_STORE_FULL ? KW_E_STORE_FULL : KW_E_STORE;
 	}
 	take_peers(store, fresh);
@@ -86,7 +102,7 @@ static enum kw_err write_failed(struct ks_txn *txn, int rc, const char *doing)
 	if (rc == MDB_BAD_TXN && txn->failed != KW_OK) {
 		return txn->failed;
 	}
-	err = ks_lmdb_error(rc, doing);
+	err = write_error(txn->store, rc, doing);
 	if (err == KW_E_EXISTS || err == KW_E_NOT_FOUND) {
 		return err;
 	}

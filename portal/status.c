@@ -34,8 +34,8 @@ static void warn_store(struct warnings *warnings, const struct ipc_status *statu
 
 	if (status->store_failed != 0) {
 		warn(warnings,
-			"the last commit failed and joins are refused until one works; see the "
-			"log of the vault");
+			"disk or store full: the last commit failed, and joins are refused until "
+			"one works; free disk space or raise map_size in [keystore]");
 	}
 	if (percent > STORE_FULL_PERCENT) {
 		warn(warnings, "the store fills %llu %% of its map; raise map_size in [keystore]",

@@ -59,11 +59,13 @@ void pr_name_copy(char out[PR_NAME_SIZE], const char *text, size_t length)
 		if (used + (plain ? size : 1) >= PR_NAME_SIZE) {
 			break;
 		}
-		if (plain) {
+		if (plain && (used > 0 || *at != ' ')) {
 			memcpy(out + used, at, size);
 			used += size;
-		} else {
-			out[used++] = size == 0 ? '?' : ' ';
+		} else if (size == 0) {
+			out[used++] = '?';
+		} else if (used > 0) {
+			out[used++] = ' ';
 		}
 		at += taken;
 		length -= taken;

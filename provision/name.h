@@ -5,8 +5,8 @@
 #include "provision/row.h"
 
 /**
- * Copy a name: controls become blanks, octets that are no UTF-8 become '?', and it is cut between
- * characters where it does not fit.
+ * Copy a name: controls become blanks, blanks around it go, octets that are no UTF-8 become '?',
+ * and it is cut between characters where it does not fit.
  */
 void pr_name_copy(char out[PR_NAME_SIZE], const char *text, size_t length);
 

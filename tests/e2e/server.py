@@ -241,7 +241,7 @@ def run_tests(names):
     """Run the test_* functions of a file in order; one line each; exit status."""
     failed = 0
     wanted = sys.argv[1:]
-    for name, function in names.items():
+    for name, function in list(names.items()):
         if not name.startswith("test_") or (wanted and name not in wanted):
             continue
         start = time.monotonic()

@@ -108,6 +108,36 @@ struct ks_session scratch_session(const struct ks_state *state, uint16_t dev_non
 	return session;
 }
 
+void scratch_same_session(const struct ks_session *a, const struct ks_session *b)
+{
+	assert_int_equal(a->join_nonce, b->join_nonce);
+	assert_int_equal(a->nonce, b->nonce);
+	assert_int_equal(a->time_ms, b->time_ms);
+	assert_int_equal(a->type, b->type);
+	assert_int_equal(a->mac_version, b->mac_version);
+	assert_int_equal(a->opt_neg, b->opt_neg);
+	assert_int_equal(a->ns_peer, b->ns_peer);
+	assert_int_equal(a->as_peer, b->as_peer);
+	assert_memory_equal(&a->net_id, &b->net_id, sizeof(a->net_id));
+	assert_memory_equal(a->session_key_id, b->session_key_id, KS_SESSION_ID_SIZE);
+	assert_memory_equal(a->request_digest, b->request_digest, KS_REQUEST_DIGEST_SIZE);
+}
+
+void scratch_same_state(const struct ks_state *a, const struct ks_state *b)
+{
+	assert_memory_equal(&a->id, &b->id, sizeof(a->id));
+	assert_int_equal(a->next_join_nonce, b->next_join_nonce);
+	assert_int_equal(a->dev_nonce_count, b->dev_nonce_count);
+	assert_int_equal(a->has_dev_nonce, b->has_dev_nonce);
+	assert_int_equal(a->last_dev_nonce, b->last_dev_nonce);
+	assert_int_equal(a->max_dev_nonce, b->max_dev_nonce);
+	assert_int_equal(a->joins_accepted, b->joins_accepted);
+	assert_int_equal(a->joins_refused, b->joins_refused);
+	assert_int_equal(a->has_session, b->has_session);
+	assert_int_equal(a->journal_last, b->journal_last);
+	scratch_same_session(&a->last_session, &b->last_session);
+}
+
 struct ks_event scratch_refusal(const struct lw_device_id *id, uint32_t repeats)
 {
 	return (struct ks_event){

@@ -37,6 +37,9 @@ void scratch_commit(struct ks_txn *txn);
 struct lw_device_id scratch_id(uint32_t n);
 /** The session that a join with this DevNonce would make now; every field depends on both. */
 struct ks_session scratch_session(const struct ks_state *state, uint16_t dev_nonce);
+/* Field by field: what is between them may differ. */
+void scratch_same_session(const struct ks_session *a, const struct ks_session *b);
+void scratch_same_state(const struct ks_state *a, const struct ks_state *b);
 struct ks_event scratch_refusal(const struct lw_device_id *id, uint32_t repeats);
 
 /** Check the DevNonce and record the join if it is good. */

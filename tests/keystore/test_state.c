@@ -309,19 +309,7 @@ static void sessions_of(struct scratch *scratch, int wanted, uint32_t newest)
 		struct ks_session should =
 			scratch_session(&at, (uint16_t)(1000 + at.next_join_nonce));
 
-		assert_int_equal(sessions[i].join_nonce, should.join_nonce);
-		assert_int_equal(sessions[i].nonce, should.nonce);
-		assert_int_equal(sessions[i].time_ms, should.time_ms);
-		assert_int_equal(sessions[i].type, should.type);
-		assert_int_equal(sessions[i].mac_version, should.mac_version);
-		assert_int_equal(sessions[i].opt_neg, should.opt_neg);
-		assert_int_equal(sessions[i].ns_peer, should.ns_peer);
-		assert_int_equal(sessions[i].as_peer, should.as_peer);
-		assert_memory_equal(&sessions[i].net_id, &should.net_id, sizeof(should.net_id));
-		assert_memory_equal(
-			sessions[i].session_key_id, should.session_key_id, KS_SESSION_ID_SIZE);
-		assert_memory_equal(
-			sessions[i].request_digest, should.request_digest, KS_REQUEST_DIGEST_SIZE);
+		scratch_same_session(&sessions[i], &should);
 	}
 	ks_txn_abort(txn);
 }
@@ -399,8 +387,7 @@ static void an_abort_undoes_memory_too(void **state)
 		for (size_t i = 0; i < 3; i++) {
 			struct ks_state now = scratch_state(scratch, &ids[i]);
 
-			now.generation = before[i].generation;
-			assert_memory_equal(&now, &before[i], sizeof(now));
+			scratch_same_state(&now, &before[i]);
 		}
 		scratch_reopen(scratch);
 	}

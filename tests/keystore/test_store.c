@@ -3,6 +3,8 @@
 #include "keystore/seal.h"
 #include "keystore/upgrade.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 static bool there(const struct fixture *fixture, const char *name)
@@ -411,6 +413,45 @@ static void removing_makes_room(void **state)
 	assert_int_equal(ks_txn_commit(txn), KW_OK);
 }
 
+/* The disk refuses to let the file grow, as when it is full: EFBIG stands for ENOSPC. */
+static void a_full_disk_loses_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct rlimit before, limit;
+	struct ks_store_figures figures;
+	struct stat file;
+	char path[128];
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(stat(fixture_file(fixture, "data.mdb", path), &file), 0);
+	limit = before;
+	limit.rlim_cur = (rlim_t)file.st_size;
+	for (uint32_t round = 0; round < 3; round++) {
+		struct ks_peer peer = {.kind = KS_PEER_NS, .name = "late"};
+		struct ks_txn *txn;
+
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+		txn = fixture_begin(fixture);
+		for (uint32_t n = 0; n < 500; n++) {
+			assert_int_equal(fixture_add(txn, n, LW_VERSION_1_1, 1), KW_OK);
+		}
+		assert_int_equal(ks_peer_put(txn, &peer), KW_OK);
+		assert_int_equal(ks_txn_commit(txn), KW_E_STORE_FULL);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+		ks_store_figures(fixture->store, &figures);
+		assert_int_equal(figures.devices, round);
+		assert_null(ks_peer_by_name(fixture->store, KS_PEER_NS, "late"));
+		txn = fixture_begin(fixture);
+		assert_int_equal(fixture_add(txn, 1000 + round, LW_VERSION_1_1, 1), KW_OK);
+		assert_int_equal(ks_txn_commit(txn), KW_OK);
+		/* What was committed is there after opening again, and nothing else. */
+		fixture_reopen(fixture);
+		assert_int_equal(stat(path, &file), 0);
+		limit.rlim_cur = (rlim_t)file.st_size;
+	}
+}
+
 static void assert_absent(const uint8_t *file, size_t size, const void *octets, size_t length)
 {
 	char hex[2 * 64 + 1];
@@ -493,6 +534,8 @@ int main(void)
 			aborting_undoes_everything, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(
 			a_full_map_loses_nothing, fixture_store, fixture_remove),
+		cmocka_unit_test_setup_teardown(
+			a_full_disk_loses_nothing, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(removing_makes_room, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(
 			no_secret_is_in_the_file, fixture_store, fixture_remove),

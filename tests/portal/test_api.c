@@ -91,7 +91,7 @@ static void test_what_the_vault_says_becomes_a_status(void **state)
 		{KW_E_SEAL, 500, "SEAL"},
 		{(enum kw_err) - 9999, 500, "ERROR"},
 	};
-	struct ipc_device_ans answer = {.text = "the vault's own words"};
+	static const struct ipc_device_ans answer = {.text = "the vault's own words"};
 
 	fake->answer = &answer;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

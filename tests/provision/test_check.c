@@ -19,7 +19,7 @@ static struct collected got;
 static void read_row(const char *join_eui, const char *dev_eui, const char *version,
 	const char *app_key, const char *nwk_key)
 {
-	char text[1024];
+	char text[4096];
 
 	/* Line 3, behind a blank one. */
 	snprintf(text, sizeof(text),

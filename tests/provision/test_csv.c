@@ -34,7 +34,7 @@ static void own_columns(void **state)
 {
 	(void)state;
 	collect_text(&got, "join_eui,dev_eui,lorawan_version,app_key,nwk_key,name\n"
-			   "70B3D57ED0000001,0004A30B001C0530,1.0.3," KEY_A ",,pump 7\n"
+			   "70B3D57ED0000001,0004A30B001C0530,1.0.3," KEY_A ",, pump 7 \n"
 			   "70B3D57ED0000001,0004A30B001C0531,1.1.0," KEY_A "," KEY_B ",\n");
 	assert_int_equal(got.err, KW_OK);
 	assert_int_equal(got.problem_count, 0);
@@ -212,7 +212,7 @@ static enum kw_err stop_row(void *context, const struct pr_row *row)
 static enum kw_err stop_problem(void *context, const struct pr_problem *problem)
 {
 	(*(unsigned *)context) += 100;
-	return problem->line == 2 ? KW_E_BUSY : KW_OK;
+	return problem->line == 4 ? KW_E_BUSY : KW_OK;
 }
 
 static void callbacks_end_it(void **state)
@@ -231,9 +231,8 @@ static void callbacks_end_it(void **state)
 	assert_int_equal(pr_read(good, strlen(good), &sink, why), KW_E_CLOSED);
 	assert_int_equal(calls, 2);
 	calls = 0;
-	assert_int_equal(pr_read(bad, strlen(bad), &sink, why), KW_OK);
+	assert_int_equal(pr_read(bad, strlen(bad), &sink, why), KW_E_BUSY);
 	assert_int_equal(calls, 200);
-	assert_int_equal(pr_read(bad + 0, strlen(bad), &sink, why), KW_OK);
 }
 
 static void names_are_tamed(void **state)

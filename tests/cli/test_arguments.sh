@@ -1,0 +1,119 @@
+#!/bin/bash
+# Usage errors, help and an unreachable daemon: what needs no daemon. $1: the keyward executable
+set -u
+keyward=$1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+failed=0
+printf '[admin]\nsocket = %s/admin.sock\n' "$folder" >"$folder/keyward.conf"
+
+# check STATUS PATTERN ARGUMENT...: exit status, and words in what is printed
+check() {
+	local want=$1 pattern=$2 status
+	shift 2
+	"$keyward" -c "$folder/keyward.conf" "$@" >"$folder/out" 2>&1 </dev/null
+	status=$?
+	if [ "$status" != "$want" ] || ! grep -q -e "$pattern" "$folder/out"; then
+		echo "keyward $*: status $status instead of $want, or not \"$pattern\" in:"
+		cat "$folder/out"
+		failed=1
+	fi
+}
+
+check 2 'which command'
+check 2 'unknown command nonsense' nonsense
+check 2 'unknown option --nonsense' --nonsense status
+check 2 'behind --config' --config
+check 0 'Usage: keyward' --help
+check 0 '^keyward [0-9]' --version
+check 2 'which command' device
+check 2 'unknown command device nonsense' device nonsense
+check 0 'device reset-nonces' device --help
+
+# Every command explains itself, with an example, and names an option that it does not know.
+for command in init status events 'intake certificate' \
+	'device import' 'device add' 'device list' 'device show' 'device set' 'device block' \
+	'device unblock' 'device remove' 'device reset-nonces' \
+	'ns add' 'ns list' 'ns show' 'ns set' 'ns remove' \
+	'as add' 'as list' 'as show' 'as set' 'as remove' simulate; do
+	# shellcheck disable=SC2086
+	check 0 'Example' $command --help
+	# shellcheck disable=SC2086
+	check 2 '--nonsense' $command --nonsense=1
+done
+
+eui=0004A30B001C0530
+check 2 'FILE is missing' device import
+check 2 'b: not expected' device import a b
+check 2 'NetID has 6' device import a --net-id 13
+check 2 'inline, inline-id' device import a --app-s-key clear
+check 2 'EUI has 16' device import a --ns-id 1
+check 2 'DEVEUI is missing' device show
+check 2 'x is not a DevEUI' device show x
+check 2 'nothing to change' device set $eui
+check 2 'needs a value' device set $eui --name
+check 2 'no value belongs to --generate' device add --generate=1
+check 2 'join-eui is missing' device add --dev-eui $eui --lorawan-version 1.0.3
+check 2 'lorawan-version is missing' device add --dev-eui $eui --join-eui $eui
+check 2 '1.0.0 to 1.0.4' device add --dev-eui $eui --join-eui $eui --lorawan-version 2
+check 2 'limit: a number' events --limit 0
+check 2 'device: a DevEUI' events --device 1
+check 2 'NAME is missing' ns add --net-id 000013 --token
+check 2 'net-id is missing' ns add a --token
+check 2 'token or --token-file is missing' ns add a --net-id 000013
+check 2 'exclude each other' ns add a --net-id 000013 --token --token-file f
+check 2 'kek-file needs --kek-label' ns add a --net-id 000013 --token --kek-file f
+check 2 'kek-label needs --kek-file' ns add a --net-id 000013 --token --kek-label l
+check 2 'both come from standard input' ns add a --net-id 000013 --token-file - \
+	--kek-label l --kek-file -
+check 2 'join-eui: write' ns add a --net-id 000013 --token --join-eui 70b3
+check 2 'at most 8' ns add a --token --net-id=1{0,1,2,3,4,5,6,7,8}0000
+check 2 'as-id is missing' as add a --token
+for option in certificate ca subject answer-url; do
+	check 2 "$option is not supported by this version" ns add a --net-id 000013 --$option x
+done
+check 2 'print-config is not supported by this version' ns add a --print-config
+check 2 'not supported by this version' ns test a
+
+unreachable='cannot reach keywardd at .*/admin.sock: .*is it running'
+check 1 "$unreachable" status
+check 1 "$unreachable" device list
+check 1 "$unreachable" device show $eui
+check 1 "$unreachable" ns add a --net-id 000013 --token
+check 1 "$unreachable" events --follow
+check 1 "$unreachable" intake certificate
+
+# Files are looked at before anybody is asked.
+check 1 'No such file' device import "$folder/absent.csv"
+check 1 'a directory' device import "$folder"
+printf 'join_eui,dev_eui,lorawan_version,app_key\n%s,%s,1.0.3,00\n' $eui $eui >"$folder/bad.csv"
+check 1 'bad.csv:2: column app_key: 2 hexadecimal digits' device import "$folder/bad.csv"
+check 1 '1 of 1 rows refused; nothing was added' device import "$folder/bad.csv"
+check 1 'others may read it' device import "$folder/bad.csv"
+printf 'abcdefghijklmnopqrstuvwxyz\n' >"$folder/token"
+chmod 644 "$folder/token"
+check 1 'token: open to others' ns add a --net-id 000013 --token-file "$folder/token"
+chmod 600 "$folder/token"
+check 1 "$unreachable" ns add a --net-id 000013 --token-file "$folder/token"
+check 1 '32, 48 or 64 hexadecimal digits' ns add a --net-id 000013 --token --kek-label l \
+	--kek-file "$folder/token"
+: >"$folder/empty"
+chmod 600 "$folder/empty"
+check 1 'a token has 16 to' ns add a --net-id 000013 --token-file "$folder/empty"
+check 1 'not a regular file' ns add a --net-id 000013 --token-file /dev/null
+check 1 'column app_key\|app_key is empty' device add --dev-eui $eui --join-eui $eui \
+	--lorawan-version 1.0.3
+
+# A mistyped configuration is said, an absent one of one's own too.
+printf '[admin]\nsokcet = x\n' >"$folder/keyward.conf"
+check 1 'keyward.conf:2' status
+rm "$folder/keyward.conf"
+check 1 'keyward.conf' status
+
+# A reader that goes away ends it quietly.
+"$keyward" --help 2>"$folder/out" | true
+if [ -s "$folder/out" ]; then
+	echo 'a broken pipe is not quiet'
+	failed=1
+fi
+exit $failed
