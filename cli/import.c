@@ -87,6 +87,18 @@ static void warn_open_file(const struct cli_import *import, const struct cli_fil
 	}
 }
 
+static int no_device(const struct cli_import *import)
+{
+	return cli_fail("%s: there is no device in it", import->file);
+}
+
+static int import_sealed(struct cli_import *import, const struct cli_file *file)
+{
+	int status = cli_import_sealed(import, file->text, file->length);
+
+	return status == CLI_DONE && import->rows == 0 ? no_device(import) : status;
+}
+
 static int import_clear(struct cli_import *import, struct cli_file *file)
 {
 	struct cli_rows rows = {.problem = refuse_row, .notice = say_notice, .context = import};
@@ -104,8 +116,8 @@ static int import_clear(struct cli_import *import, struct cli_file *file)
 	} else if (err != KW_OK) {
 		status = cli_fail("%s: %s", import->file, kw_err_text(err));
 	} else if (import->rows == 0) {
-		status = cli_fail("%s: there is no device in it", import->file);
-	} else if (rows.count > 0 && (import->refused == 0 || import->skip_errors)) {
+		status = no_device(import);
+	} else if (rows.count > 0) {
 		status = cli_import_rows(import, &rows);
 	}
 	cli_rows_finish(&rows);
@@ -191,7 +203,7 @@ int cli_device_import(struct cli *cli, int argc, char **argv)
 	}
 	import.errors = json_array();
 	status = cli_import_is_sealed(file.text, file.length)
-			 ? cli_import_sealed(&import, file.text, file.length)
+			 ? import_sealed(&import, &file)
 			 : import_clear(&import, &file);
 	cli_file_finish(&file);
 	return finish(&import, status);

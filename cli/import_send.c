@@ -177,6 +177,12 @@ int cli_import_rows(struct cli_import *import, const struct cli_rows *rows)
 	if (import->dry_run) {
 		return pass(import, rows, true, "checking");
 	}
+	/* A row that does not read keeps the file out: the others are tried, to say all at once. */
+	if (import->refused > 0 && !import->skip_errors) {
+		status = pass(import, rows, true, "checking");
+		import->added = 0;
+		return status;
+	}
 	if (needs_trial(import, rows)) {
 		status = pass(import, rows, true, "checking");
 		import->added = 0;

@@ -210,6 +210,10 @@ static void check_secrets(const struct wish *wish, const struct cli_command *com
 {
 	const bool takes_kek_away = wish->kek_label != NULL && wish->kek_label[0] == '\0';
 
+	if (wish->token_file != NULL && wish->token_file[0] == '\0') {
+		cli_usage(command, "--token-file needs a file; --token replaces a token, remove "
+				   "shuts its owner out");
+	}
 	if (wish->make_token && wish->token_file != NULL) {
 		cli_usage(command, "--token and --token-file exclude each other");
 	}
@@ -251,9 +255,6 @@ static int add_token(const struct wish *wish, json_t *body, char token[CLI_TOKEN
 		if (status == CLI_DONE) {
 			status = cli_token_digest(token, strlen(token), digest);
 		}
-	} else if (wish->token_file[0] == '\0') {
-		json_object_set_new(body, "token_sha256", json_null());
-		return CLI_DONE;
 	} else {
 		status = cli_token_file_digest(wish->token_file, digest);
 	}

@@ -16,14 +16,23 @@
 /* A connection's memory: header of the request, a piece of its body, header of the answer. */
 #define CONNECTION_MEMORY ((size_t)16 * 1024)
 
+/*
+ * libmicrohttpd 0.9.75 asks to be run at once, again and again, for a connection whose memory is
+ * full in the middle of a chunk's header. After so many turns without anything done there is a
+ * rest; what arrives ends it.
+ */
+#define FRUITLESS_MAX 200
+#define FRUITLESS_MS  10
+
 struct http_server {
 	struct MHD_Daemon *daemons[HTTP_FDS_MAX]; /* one per listener */
 	int epoll_fds[HTTP_FDS_MAX];
 	size_t daemon_count;
 	struct http_server_options options;
 	struct http_request_pool pool;
-	size_t unsent; /* requests in state ANSWERED */
-	bool queued;   /* an answer was taken that this turn has not yet sent */
+	size_t unsent;      /* requests in state ANSWERED */
+	unsigned fruitless; /* turns since a request went on */
+	bool queued;        /* an answer was taken that this turn has not yet sent */
 	bool quiesced;
 	bool opened;
 };
@@ -236,6 +245,7 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 	struct http_request *request = *con_cls;
 
 	(void)version;
+	server->fruitless = 0;
 	if (request == NULL) {
 		return begin(server, connection, url, method, con_cls);
 	}
@@ -419,11 +429,12 @@ int http_server_timeout_ms(const struct http_server *server)
 			least = (int)timeout;
 		}
 	}
-	return least;
+	return least == 0 && server->fruitless == FRUITLESS_MAX ? FRUITLESS_MS : least;
 }
 
 void http_server_run(struct http_server *server)
 {
+	server->fruitless += server->fruitless < FRUITLESS_MAX;
 	for (size_t i = 0; i < server->daemon_count; i++) {
 		server->queued = false;
 		MHD_run(server->daemons[i]);

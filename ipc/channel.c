@@ -79,6 +79,14 @@ enum kw_err ipc_send(int fd, struct ipc_header *header, const void *bodies, size
 	return sent < 0 ? socket_err("cannot send") : KW_OK;
 }
 
+/* An empty datagram reads like the end; only the end hangs up. */
+static enum kw_err nothing_received(int fd)
+{
+	struct pollfd look = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&look, 1, 0) > 0 ? KW_E_CLOSED : KW_E_TRUNCATED;
+}
+
 enum kw_err ipc_receive(int fd, void *buffer, bool to_vault, size_t *length)
 {
 	struct iovec part = {.iov_base = buffer, .iov_len = IPC_MESSAGE_MAX};
@@ -93,7 +101,7 @@ enum kw_err ipc_receive(int fd, void *buffer, bool to_vault, size_t *length)
 		return socket_err("cannot receive");
 	}
 	if (got == 0) {
-		return KW_E_CLOSED;
+		return nothing_received(fd);
 	}
 	if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
 		return KW_E_TRUNCATED;

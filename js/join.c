@@ -114,6 +114,30 @@ static enum kw_err check_receiver(struct ks_txn *txn, const struct ipc_join_req 
 	return err == KW_E_NOT_FOUND ? KW_E_RECEIVER : err;
 }
 
+/* What can be wrong with fields; anything else a front has not found in a message. */
+static enum kw_err field_err(int32_t err)
+{
+	switch (err) {
+	case KW_E_INVALID:
+	case KW_E_TOO_LONG:
+	case KW_E_SYNTAX:
+	case KW_E_HEX:
+	case KW_E_LENGTH:
+	case KW_E_VERSION:
+	case KW_E_MISSING:
+	case KW_E_MISMATCH:
+	case KW_E_NUMBER:
+	case KW_E_CONFLICT:
+	case KW_E_FRAME_SIZE:
+	case KW_E_FRAME_TYPE:
+	case KW_E_UNSUPPORTED:
+	case KW_E_PROTOCOL:
+		return (enum kw_err)err;
+	default:
+		return KW_E_INVALID;
+	}
+}
+
 /* The front has checked all this; the front is not believed. */
 static enum kw_err check_fields(struct attempt *attempt)
 {
@@ -121,7 +145,7 @@ static enum kw_err check_fields(struct attempt *attempt)
 	enum kw_err err;
 
 	if (request->field_err != KW_OK) {
-		return request->field_err < 0 ? (enum kw_err)request->field_err : KW_E_INVALID;
+		return field_err(request->field_err);
 	}
 	err = lw_join_request_read(
 		request->phy_payload, sizeof(request->phy_payload), &attempt->frame);
@@ -161,10 +185,11 @@ static enum kw_err check_allowed(const struct attempt *attempt)
 		return KW_E_NOT_ALLOWED;
 	}
 	if (policy->net_id_count == 0) {
-		return ns->any_device ? KW_OK : KW_E_NOT_ALLOWED;
-	}
-	if (!net_id_listed(
-		    attempt->request->sender_net_id, policy->net_ids, policy->net_id_count)) {
+		if (!ns->any_device) {
+			return KW_E_NOT_ALLOWED;
+		}
+	} else if (!net_id_listed(attempt->request->sender_net_id, policy->net_ids,
+			   policy->net_id_count)) {
 		return KW_E_NOT_ALLOWED;
 	}
 	/* The credential says which NS of the network is asking, in either protocol version. */

@@ -259,6 +259,8 @@ int main(int argc, char **argv)
 	char why[CONF_WHY_SIZE];
 
 	standard_descriptors();
+	/* Who reads the log may go away; the service stays. Children set their own signals. */
+	signal(SIGPIPE, SIG_IGN);
 	options_read(argc, argv, &keywardd);
 	if (conf_read(keywardd.conf_path, &keywardd.conf, why) != KW_OK) {
 		refuse(why);

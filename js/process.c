@@ -5,12 +5,14 @@
 
 #include <getopt.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define LISTENERS_MAX 64
@@ -237,6 +239,22 @@ void js_process_become(const char *user)
 	}
 }
 
+/*
+ * What keywardd was given, such as the right to take a port below 1024, is not for its children; root
+ * has lost all by the change of user.
+ */
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0, 0, 0}};
+
+	/* Kernels without ambient capabilities refuse the first. */
+	if ((prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL) ||
+		syscall(SYS_capset, &header, none) != 0) {
+		refuse("cannot give up capabilities", strerror(errno));
+	}
+}
+
 /* A change of user forgets this wish, so it comes after. */
 static void die_with_parent(void)
 {
@@ -255,6 +273,7 @@ void js_process_enter(enum js_role role, const struct js_options *options)
 	if (options->user != NULL) {
 		js_process_become(options->user);
 	}
+	drop_capabilities();
 	kw_secret_process();
 	die_with_parent();
 	process.inside = true;

@@ -36,7 +36,8 @@ enum kw_err js_refusals_write(const struct js_refusals *refusals, struct ks_txn 
 	for (size_t i = 0; i < refusals->count; i++) {
 		enum kw_err err = ks_event_add(txn, &refusals->pending[i]);
 
-		if (err != KW_OK) {
+		/* What one device has must not keep the others' out of the log for ever. */
+		if (err != KW_OK && err != KW_E_INVALID && err != KW_E_STORE_DAMAGED) {
 			return err;
 		}
 	}

@@ -26,8 +26,9 @@ struct js_refusals {
 /** Take note of an event (kind refused or repeated; sequence and repeats are not looked at). */
 void js_refusals_add(struct js_refusals *refusals, const struct ks_event *event);
 /**
- * Write all to the join log; nothing is forgotten until js_refusals_written().
- * @return KW_OK, KW_E_STORE, KW_E_STORE_FULL
+ * Write all to the join log; nothing is forgotten until js_refusals_written(). Those of a device
+ * whose state record does not read are left out.
+ * @return KW_OK, KW_E_NO_MEMORY, KW_E_STORE, KW_E_STORE_FULL
  */
 KW_MUST_CHECK enum kw_err js_refusals_write(const struct js_refusals *refusals, struct ks_txn *txn);
 /** The transaction was committed: start afresh. */

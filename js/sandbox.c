@@ -80,6 +80,9 @@ static const int denied_to_all[] = {
 	SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(process_madvise),
 	SCMP_SYS(pidfd_getfd), SCMP_SYS(kcmp), SCMP_SYS(setns), SCMP_SYS(unshare),
 	SCMP_SYS(perf_event_open), SCMP_SYS(bpf), SCMP_SYS(userfaultfd),
+	/* signals; a process may still end itself, see deny_others() */
+	SCMP_SYS(kill), SCMP_SYS(tkill), SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo),
+	SCMP_SYS(pidfd_send_signal),
 	/* io_uring would open and connect past these rules */
 	SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register),
 	/* kernel and machine */
@@ -135,11 +138,21 @@ static bool deny_processes(scmp_filter_ctx filter)
 	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0;
 }
 
+/* Where keywardd is not started as root, its other children are of the same user: what a process may
+ * do to itself, it may not do to them. */
+static bool deny_others(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
+		       SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid())) == 0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
+		       SCMP_A0(SCMP_CMP_NE, 0)) == 0;
+}
+
 static bool fill(scmp_filter_ctx filter, enum js_role role)
 {
 	bool vault = role == JS_ROLE_VAULT;
 
-	return DENY(filter, denied_to_all) && deny_processes(filter) &&
+	return DENY(filter, denied_to_all) && deny_processes(filter) && deny_others(filter) &&
 	       DENY(filter, denied_sockets) &&
 	       (vault ? DENY(filter, denied_accept) : DENY(filter, denied_files));
 }

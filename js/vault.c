@@ -23,7 +23,7 @@
 #define REFUSALS_MS      1000
 
 struct channel {
-	int fd;
+	int fd;       /* -1: its other side has hung up */
 	size_t front; /* index among the fronts; meaningless for the portal */
 	bool portal;
 	uint8_t *message;             /* IPC_MESSAGE_MAX octets */
@@ -131,6 +131,7 @@ static void do_joins(struct loop *loop)
 {
 	struct js_vault *vault = loop->vault;
 	struct ks_txn *txn;
+	uint64_t idle_us;
 	enum kw_err err = ks_txn_begin(vault->store, &txn);
 
 	for (size_t i = 0; i < loop->channel_count; i++) {
@@ -155,7 +156,9 @@ static void do_joins(struct loop *loop)
 		}
 		send_answers(&loop->channels[i]);
 	}
-	loop->fold_us = kw_mono_us(vault->env) + FOLD_IDLE_MS * 1000;
+	/* Not sooner than after a fold that failed. */
+	idle_us = kw_mono_us(vault->env) + FOLD_IDLE_MS * 1000;
+	loop->fold_us = idle_us > loop->fold_us ? idle_us : loop->fold_us;
 	give_up(err);
 }
 
@@ -187,6 +190,25 @@ static bool permitted(const struct channel *channel, unsigned kind)
 	return channel->portal ? !of_front && kind != IPC_HELLO : of_front;
 }
 
+/*
+ * keywardd holds the other end as well, and this process does not outlive it: who hangs up is a child
+ * that was taken over. That must not end the service for all others. Without keywardd, all ends are
+ * closed at once.
+ */
+static void hang_up(struct loop *loop, struct channel *channel)
+{
+	kw_log(KW_LOG_ERROR, "vault",
+		"a channel was hung up and stays unused until keywardd is restarted",
+		KW_STR("by", channel->portal ? "portal" : "front"),
+		KW_NUM("front", channel->portal ? 0 : channel->front + 1));
+	close(channel->fd);
+	channel->fd = -1;
+	loop->stop = true;
+	for (size_t i = 0; i < loop->channel_count; i++) {
+		loop->stop = loop->stop && loop->channels[i].fd < 0;
+	}
+}
+
 static void take_message(struct loop *loop, struct channel *channel)
 {
 	const struct ipc_header *header = (const struct ipc_header *)channel->message;
@@ -197,7 +219,8 @@ static void take_message(struct loop *loop, struct channel *channel)
 		return;
 	}
 	if (err == KW_E_CLOSED || err == KW_E_SYSTEM) {
-		loop->stop = true; /* keywardd holds the other end: it has gone */
+		channel->length = 0;
+		hang_up(loop, channel);
 		return;
 	}
 	if (err != KW_OK || !permitted(channel, header->kind)) {
@@ -210,7 +233,7 @@ static void take_message(struct loop *loop, struct channel *channel)
 }
 
 /* @return whether any joins came */
-static bool take_messages(struct loop *loop, const struct pollfd *fds)
+static bool take_messages(struct loop *loop, struct pollfd *fds)
 {
 	bool joins = false;
 
@@ -218,6 +241,7 @@ static bool take_messages(struct loop *loop, const struct pollfd *fds)
 		loop->channels[i].length = 0;
 		if (fds[i].revents != 0) {
 			take_message(loop, &loop->channels[i]);
+			fds[i].fd = loop->channels[i].fd;
 		}
 		joins = joins || holds_joins(&loop->channels[i]);
 	}
@@ -276,7 +300,8 @@ static void do_background(struct loop *loop)
 {
 	struct js_vault *vault = loop->vault;
 	uint64_t now = kw_mono_us(vault->env);
-	size_t unfolded = ks_fold_devices(vault->store);
+	bool unfolded = ks_fold_records(vault->store) > 0;
+	bool too_much = ks_fold_devices(vault->store) > FOLD_DEVICES_MAX;
 
 	if (vault->join.refusals.count == 0) {
 		loop->refusals_due_us = 0;
@@ -287,7 +312,7 @@ static void do_background(struct loop *loop)
 		loop->refusals_due_us =
 			vault->join.refusals.count == 0 ? 0 : now + REFUSALS_MS * 1000;
 	}
-	if (unfolded > FOLD_DEVICES_MAX || (unfolded > 0 && now >= loop->fold_us)) {
+	if (too_much || (unfolded && now >= loop->fold_us)) {
 		fold(loop, FOLD_DEVICES);
 	}
 }
@@ -300,7 +325,7 @@ static int rest_ms(const struct loop *loop)
 	if (loop->refusals_due_us != 0) {
 		wake = loop->refusals_due_us;
 	}
-	if (ks_fold_devices(loop->vault->store) > 0) {
+	if (ks_fold_records(loop->vault->store) > 0) {
 		wake = loop->fold_us < wake ? loop->fold_us : wake;
 	}
 	if (wake == UINT64_MAX) {

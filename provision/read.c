@@ -160,6 +160,10 @@ static enum kw_err read_text(struct pr_reading *reading, const char *text, size_
 	if (length - start >= 5 && memcmp(text + start, "-----", 5) == 0) {
 		return pr_reading_fail(reading, "this is PEM, not a device file in CSV or JSON");
 	}
+	if (length - start >= 13 && memcmp(text + start, "MIME-Version:", 13) == 0) {
+		return pr_reading_fail(
+			reading, "this is S/MIME; seal with openssl cms -outform PEM or DER");
+	}
 	return pr_csv_read(reading, text, length);
 }
 

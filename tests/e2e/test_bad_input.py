@@ -5,7 +5,6 @@ nonce that one of them used up is seen by Bench.fine().
 """
 import base64
 import contextlib
-import http.client
 import json
 import os
 import random
@@ -15,9 +14,10 @@ import struct
 import sys
 import threading
 import time
+import warnings
 
 from lorawan import Device, cmac
-from server import SLOW, Server, alive, code, join_req, run_tests
+from server import SLOW, Server, code, join_req, run_tests
 
 JOIN_EUI = "70b3d57ed0001234"
 APP_KEY = bytes.fromhex("a1b2c3d4e5f60718293a4b5c6d7e8f91")
@@ -184,6 +184,14 @@ class Wire:
         except ConnectionError:
             return None, b""
 
+    def answer_if_any(self):
+        """The same for a request that is not complete: the server may also go on waiting."""
+        self.link.settimeout(0.5 * SLOW)
+        try:
+            return self.answer()
+        except TimeoutError:
+            return None, b""
+
 
 def text_of(body):
     return body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -216,7 +224,8 @@ def never_accepted(answer, shown):
         message = json.loads(octets)
         assert code(message) != "Success" and "PHYPayload" not in message, f"{shown}: {message}"
     else:
-        assert status is None or 400 <= status < 500, f"{shown}: HTTP {status}"
+        assert status is None or 400 <= status < 500 or status in (501, 505), \
+            f"{shown}: HTTP {status}"
 
 
 # The body
@@ -262,20 +271,21 @@ def test_damaged_octets():
     with Bench() as bench:
         good = json.dumps(bench.req(bench.old)).encode()
         link = bench.server.connect()
-        accepted = 0
+        accepts = set()
         for at in range(len(good)):
             damaged = bytearray(good)
             while damaged[at] == good[at]:
                 damaged[at] = chance.randrange(256)
             status, answer, _ = bench.post(bytes(damaged), connection=link)
             assert status in (200, 400), f"{bytes(damaged)}: HTTP {status}"
-            accepted += status == 200 and code(answer) == "Success"
+            if status == 200 and code(answer) == "Success":
+                accepts.add(answer["PHYPayload"])
         link.close()
-        # A digit of DevAddr, TransactionID ... changes the request, not its form: then the frame is
-        # a good one, and is answered once. All others have used its DevNonce up by then.
-        assert accepted <= 1, f"{accepted} of {len(good)} were accepted"
-        bench.old.dev_nonce += accepted
-        bench.old.last_join_nonce += accepted
+        # A blank that became another or a digit of DevAddr leaves a good request. It is answered,
+        # but the frame is the same, so there is one Join-accept.
+        assert len(accepts) <= 1, f"{len(accepts)} Join-accepts for one Join-request"
+        bench.old.dev_nonce += len(accepts)
+        bench.old.last_join_nonce += len(accepts)
         bench.fine()
 
 
@@ -598,15 +608,15 @@ def test_unknown_devices():
         for device in strangers:
             for protocol in ("1.0", "1.1"):
                 bench.refused(bench.req(device, ProtocolVersion=protocol), "UnknownDevEUI")
+        time.sleep(1.5)
+        after = bench.server.json("status")["store"]
+        for name in ("events", "journal_records", "devices", "bytes"):
+            assert after[name] == before[name], f"{name}: {before[name]}, then {after[name]}"
         for join_eui in ("70b3d57ed0001235", "0000000000000000", "ffffffffffffffff"):
             device = Device(bench.old.dev_eui.hex(), join_eui, "1.0.3", OLD_KEY)
             for protocol in ("1.0", "1.1"):
                 answer = bench.refused(bench.req(device, ProtocolVersion=protocol), "UnkownReceiver")
                 assert answer["SenderID"] == join_eui, answer
-        time.sleep(1.5)
-        after = bench.server.json("status")["store"]
-        for name in ("events", "journal_records", "devices", "bytes"):
-            assert after[name] == before[name], f"{name}: {before[name]}, then {after[name]}"
         bench.fine()
 
 
@@ -713,9 +723,7 @@ def test_wrong_networks():
                 bench.refused(dict(good, SenderID=sender), "UnknownSender")
             bench.refused(good, "UnknownSender", bench.their_token)
             for receiver in ("70b3d57ed0001235", "0000000000000000", "00", "js.example", "000013"):
-                bench.refused(dict(good, ReceiverID=receiver),
-                              ("UnkownReceiver", MALFORMED[good["ProtocolVersion"]])
-                              if receiver == "never" else "UnkownReceiver")
+                bench.refused(dict(good, ReceiverID=receiver), "UnkownReceiver")
         # The device's own list of networks decides.
         for device in bench.devices:
             bench.server.cli("device", "set", device.dev_eui.hex(), "--net-id", "00002d")
@@ -858,8 +866,10 @@ def test_wrong_tokens():
                 status, answer, seen = bench.server.post(good, headers=headers)
                 assert status == 401 and answer is None, f"{value!r}: HTTP {status} {answer}"
                 assert "WWW-Authenticate" in seen, seen
-            # Whatever else is wrong: 401 says nothing about it.
-            for body in ("", "{", "[]", dict(good, DevEUI="00"), dict(good, SenderID="00002d")):
+            # Whatever else is wrong with a request: 401 says nothing about it.
+            for body in (dict(good, DevEUI="00"), dict(good, SenderID="00002d"),
+                         dict(good, ReceiverID="00"), dict(good, ProtocolVersion="2"),
+                         dict(good, MessageType="NonsenseReq"), dict(good, CFList="00")):
                 status, answer, _ = bench.server.post(body, "wrong")
                 assert status == 401 and answer is None, f"{body}: HTTP {status} {answer}"
             with Wire(bench.server) as wire:
@@ -915,7 +925,7 @@ def test_methods_paths_and_types():
                 status, answer, headers = bench.post(body, method=method)
                 assert status == 405 and answer is None, f"{method}: HTTP {status} {answer}"
                 assert headers.get("Allow") == "POST", headers
-        for path in ("/x", "//", "/index.html", "/..", "/%2e", "/%00", "/joinreq", "/api/v1/status",
+        for path in ("/x", "//", "/index.html", "/..", "/%2e", "/%00", "/%00x", "/joinreq", "/api/v1/status",
                      "/" + "a" * 3000, "/;x", "/\xe9".encode("latin-1").decode("latin-1")):
             with Wire(bench.server) as wire:
                 wire.send(request(bench.token, good.encode(), path=path))
@@ -970,38 +980,76 @@ def test_chunked_bodies():
         for bad in (b"zz\r\n" + body, b"-1\r\n" + body, b"\r\n" + piece, b"ffffffffffffffff\r\n" + body,
                     b"fffffffffffffffff\r\n" + body, b"%x\r\n%sXX0\r\n\r\n" % (len(body), body),
                     b"%x\r\n%s\r\n0\r\n\r\n" % (len(body) - 1, body), b"0x10\r\n" + body,
-                    piece, piece + b"0\r\n", piece + b"zz\r\n\r\n", b"0\r\n\r\n",
-                    b"%x;x=%s\r\n%s" % (len(body), b"y" * 40000, body)):
+                    piece + b"zz\r\n\r\n", b"0\r\n\r\n"):
             with Wire(bench.server) as wire:
                 wire.send(head(bench.token, coded) + bad)
                 wire.end()
-                never_accepted(wire.answer(), bad[:60])
+                never_accepted(wire.answer_if_any(), bad[:60])
+        # Not yet all of it: there is no answer.
+        for part in (piece, piece + b"0\r\n", piece + b"0\r\nX: y\r\n"):
+            with Wire(bench.server) as wire:
+                wire.send(head(bench.token, coded) + part)
+                wire.link.settimeout(0.2)
+                try:
+                    seen = wire.answer()
+                except TimeoutError:
+                    continue
+                raise AssertionError(f"{part[-20:]}: {seen}")
         bench.fine()
 
 
+def processor_time(pid):
+    """Seconds that a process has run so far."""
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_nothing_keeps_a_front_busy():
+    """Requests that stop in any place wait, they do not work."""
+    for tls in (False, True):
+        with Bench(tls=tls) as bench, contextlib.ExitStack() as stack:
+            context = None
+            if tls:
+                context = ssl.create_default_context(cafile=str(bench.server.folder / "tls.pem"))
+            coded = head(bench.token, "Transfer-Encoding: chunked")
+            whole = request(bench.token, bench.req(bench.old))
+            for octets in (b"", b"POST /", whole[:60], whole[:-1], b"X: y\r\n" * 10000,
+                           coded + b"5\r\nab", coded + b"5;x=" + b"y" * 1000,
+                           coded + b"5;x=" + b"y" * 40000, coded + b"0\r\n" + b"X: y\r\n" * 5000,
+                           head(bench.token, "Content-Length: 900000") + b" " * 800000):
+                wire = stack.enter_context(Wire(bench.server, context))
+                wire.send(octets)
+            time.sleep(0.5 * SLOW)
+            pid = bench.server.children()["front"]
+            before = processor_time(pid)
+            time.sleep(2)
+            took = processor_time(pid) - before
+            assert took < 0.2 * SLOW, f"the front worked {took:.2f} s of 2 s for nothing"
+            bench.fine()
+
+
 def test_two_ways_to_measure_a_body():
-    """Content-Length and chunks at once, or other codings: what one request is, is never guessed."""
+    """Where a request ends is never guessed: what hides behind it is no request."""
     with Bench() as bench:
         body = text_of(bench.req(bench.old))
+        length = f"Content-Length: {len(body)}"
+        coded = "Transfer-Encoding: chunked"
         hidden = request(bench.token, bench.req(bench.new))
-        for lines in (["Transfer-Encoding: gzip"], ["Transfer-Encoding: identity, gzip"],
-                      ["Transfer-Encoding: xchunked"], ["Content-Encoding: gzip"]):
+        for lines, octets in (
+                (["Content-Length: 5", coded], b"0\r\n\r\n"), ([coded, "Content-Length: 5"], b"0\r\n\r\n"),
+                ([length, coded], body), ([length, coded], chunked(body, 100)),
+                ([coded, coded], chunked(body, 100)), ([length, "Transfer-Encoding: gzip"], body),
+                (["Transfer-Encoding: gzip"], body), (["Transfer-Encoding: xchunked"], body),
+                (["Transfer-Encoding: chunked, gzip"], chunked(body, 100)),
+                (["Transfer-Encoding: "], body), ([length, "Transfer-Encoding: identity"], body)):
             with Wire(bench.server) as wire:
-                wire.send(head(bench.token, f"Content-Length: {len(body)}", *lines) + body)
+                wire.send(head(bench.token, *lines) + octets + hidden)
                 wire.end()
-                status, octets = wire.answer()
-                if status == 200:  # the coding was not looked at: then the length was right
-                    bench.accepted(bench.old, success((status, octets)))
-                    body = text_of(bench.req(bench.old))
-        with Wire(bench.server) as wire:
-            wire.send(head(bench.token, "Content-Length: 5", "Transfer-Encoding: chunked") +
-                      b"0\r\n\r\n" + hidden)
-            wire.end()
-            first = wire.answer()
-            never_accepted(first, "an empty body by chunks")
-            second = wire.answer()
-            if second[0] == 200:  # by the chunks, what follows is a request of its own
-                bench.accepted(bench.new, success(second))
+                seen = wire.answer()
+                assert seen == (400, b""), f"{lines}: {seen}"
+                seen = wire.answer()
+                assert seen == (None, b""), f"{lines}: and then {seen}"
         bench.fine()
 
 
@@ -1014,35 +1062,35 @@ def test_content_length_lies():
             with Wire(bench.server) as wire:
                 wire.send(head(bench.token, f"Content-Length: {value}") + body)
                 wire.end()
-                never_accepted(wire.answer(), f"Content-Length {value!r}")
-        for first, second in ((right, right - 1), (right - 1, right), (0, right), (right, 0)):
+                never_accepted(wire.answer_if_any(), f"Content-Length {value!r}")
+        for first, second in ((right, right - 1), (right - 1, right), (0, right), (right, 0),
+                              (right, right)):
             with Wire(bench.server) as wire:
                 wire.send(head(bench.token, f"Content-Length: {first}", f"Content-Length: {second}") +
                           body)
                 wire.end()
-                status, octets = wire.answer()
-                if status == 200 and code(json.loads(octets)) == "Success":
-                    raise AssertionError(f"two lengths, {first} and {second}, were accepted")
-                never_accepted((status, octets), f"{first} and {second}")
+                seen = wire.answer()
+                assert seen[0] == 400, f"{first} and {second}: {seen}"
+                seen = wire.answer()
+                assert seen == (None, b""), f"{first} and {second}: and then {seen}"
         # Too small: the body is cut off and its rest is no request.
         for less in (1, 2, right // 2, right - 1, right):
             with Wire(bench.server) as wire:
                 wire.send(head(bench.token, f"Content-Length: {right - less}") + body)
-                wire.end()
-                for _ in range(2):
-                    never_accepted(wire.answer(), f"{less} octets too many")
+                never_accepted(wire.answer(), f"{less} octets too many")
+                never_accepted(wire.answer_if_any(), f"{less} octets too many, the rest")
         # Too large: the rest never comes.
         for more in (1, 1000, BODY_MAX - right):
             with Wire(bench.server) as wire:
                 wire.send(head(bench.token, f"Content-Length: {right + more}") + body)
                 wire.end()
-                never_accepted(wire.answer(), f"{more} octets missing")
+                never_accepted(wire.answer_if_any(), f"{more} octets missing")
         # None at all: there is no body.
         with Wire(bench.server) as wire:
             wire.send(head(bench.token) + body)
             wire.end()
             for _ in range(2):
-                never_accepted(wire.answer(), "no Content-Length")
+                never_accepted(wire.answer_if_any(), "no Content-Length")
         bench.fine()
 
 
@@ -1059,7 +1107,7 @@ def test_half_requests_and_dropped_connections():
             with Wire(bench.server) as wire:
                 wire.send(whole[:length])
                 wire.end()
-                never_accepted(wire.answer(), f"{length} octets of {len(whole)}")
+                never_accepted(wire.answer_if_any(), f"{length} octets of {len(whole)}")
         bench.fine()
         # Whole requests whose sender does not wait: each uses at most its own nonce, and nobody
         # else notices.
@@ -1073,10 +1121,10 @@ def test_half_requests_and_dropped_connections():
                     wire.link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                          struct.pack("ii", 1, 0))
                 wire.__exit__()
-        deadline = time.monotonic() + 5 * SLOW
-        while bench.server.json("status")["fronts"]["connections"] > 0:
-            assert time.monotonic() < deadline, "connections are never given up"
-            time.sleep(0.1)
+        before = None
+        while before != bench.state():
+            before = bench.state()
+            time.sleep(0.5 * SLOW)
         for device in bench.devices:
             shown = bench.server.json("device", "show", device.dev_eui.hex())
             used = shown["next_join_nonce"] - 1 - device.last_join_nonce
@@ -1176,12 +1224,12 @@ def test_header_floods():
             with Wire(bench.server) as wire:
                 wire.send(head(bench.token, length, *lines) + body)
                 wire.end()
-                never_accepted(wire.answer(), f"{len(lines)} header lines, {lines[0][:20]}")
+                never_accepted(wire.answer_if_any(), f"{len(lines)} header lines, {lines[0][:20]}")
         for path in ("/" + "a" * 100000, "/?" + "a=b&" * 20000):
             with Wire(bench.server) as wire:
                 wire.send(head(bench.token, length, path=path) + body)
                 wire.end()
-                never_accepted(wire.answer(), path[:20])
+                never_accepted(wire.answer_if_any(), path[:20])
         # A header that never ends: it is cut off, and meanwhile others join.
         with Wire(bench.server) as wire:
             wire.send(b"POST / HTTP/1.1\r\n")
@@ -1211,7 +1259,7 @@ def test_bad_request_lines():
             with Wire(bench.server) as wire:
                 wire.send(line + b"\r\n" + rest)
                 wire.end()
-                status, octets = wire.answer()
+                status, octets = wire.answer_if_any()
                 if status == 200:  # taken for a good one: then it is answered as one
                     bench.accepted(bench.old, success((status, octets)))
                     body = text_of(bench.req(bench.old))
@@ -1231,23 +1279,23 @@ def test_bad_header_lines():
             with Wire(bench.server) as wire:
                 wire.send(octets)
                 wire.end()
-                never_accepted(wire.answer(), lines)
-        for token in (bench.token + "\0", "\0" + bench.token, bench.token[:5] + "\0" + bench.token[5:],
+                never_accepted(wire.answer_if_any(), lines)
+        for token in ("\0" + bench.token, bench.token[:5] + "\0" + bench.token[5:],
                       bench.token + "\x01"):
             with Wire(bench.server) as wire:
                 wire.send(request(token, body))
                 wire.end()
-                never_accepted(wire.answer(), repr(token))
+                never_accepted(wire.answer_if_any(), repr(token))
         for line in ("NoColon", "\0: x", ": x", "X\0Y: z", "\x80\xff: \x80\xff", "X: \0", "X:"):
             with Wire(bench.server) as wire:
                 wire.send(head("wrong", plain, line) + body)
                 wire.end()
-                never_accepted(wire.answer(), repr(line))
+                never_accepted(wire.answer_if_any(), repr(line))
         for noise in range(50):
             with Wire(bench.server) as wire:
                 wire.send(random.Random(noise).randbytes(1000) + b"\r\n\r\n")
                 wire.end()
-                never_accepted(wire.answer(), f"noise {noise}")
+                never_accepted(wire.answer_if_any(), f"noise {noise}")
         bench.fine()
 
 
@@ -1328,6 +1376,7 @@ def test_tls_versions():
         for version in (0x0300, 0x0301, 0x0302):
             seen = first_octets(bench.server, client_hello(version))
             assert seen == b"" or seen[:1] == b"\x15", f"{version:04x}: {seen[:20].hex()}"
+        warnings.simplefilter("ignore", DeprecationWarning)
         for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
             context = ssl.create_default_context(cafile=str(bench.server.folder / "tls.pem"))
             context.set_ciphers("DEFAULT@SECLEVEL=0")

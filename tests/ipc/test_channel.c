@@ -156,6 +156,24 @@ static void test_truncated(void **state)
 	free(octets);
 }
 
+/* A process that was taken over must not make the other believe that the channel has ended. */
+static void test_empty_datagram_is_not_the_end(void **state)
+{
+	struct fixture *fixture = *state;
+	size_t length;
+
+	assert_int_equal(send(fixture->fds[0], "", 0, MSG_NOSIGNAL), 0);
+	assert_int_equal(send_status(fixture->fds[0], 5), KW_OK);
+	assert_int_equal(
+		ipc_receive(fixture->fds[1], fixture->buffer, true, &length), KW_E_TRUNCATED);
+	assert_int_equal(length, 0);
+	assert_int_equal(ipc_receive(fixture->fds[1], fixture->buffer, true, &length), KW_OK);
+	assert_int_equal(ipc_receive(fixture->fds[1], fixture->buffer, true, &length), KW_E_BUSY);
+	/* That is what ends it, though both descriptors are open. */
+	assert_int_equal(shutdown(fixture->fds[0], SHUT_WR), 0);
+	assert_int_equal(ipc_receive(fixture->fds[1], fixture->buffer, true, &length), KW_E_CLOSED);
+}
+
 static void test_batch_of_256(void **state)
 {
 	struct fixture *fixture = *state;
@@ -382,6 +400,7 @@ int main(void)
 		CASE(test_largest_message),
 		CASE(test_too_long_for_the_socket),
 		CASE(test_truncated),
+		CASE(test_empty_datagram_is_not_the_end),
 		CASE(test_batch_of_256),
 		CASE(test_busy_and_whole_again),
 		CASE(test_closed),

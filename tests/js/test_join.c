@@ -293,6 +293,11 @@ static void test_field_error_comes_after_sender(void **state)
 	refused(f, &request, KW_E_LENGTH);
 	request.field_err = 5; /* the other process is not believed: no such code */
 	refused(f, &request, KW_E_INVALID);
+	request.field_err = -5000;
+	refused(f, &request, KW_E_INVALID);
+	request.field_err = KW_E_NO_KEK; /* not for a front to say: it is an alarm */
+	refused(f, &request, KW_E_INVALID);
+	assert_int_equal(f->join.counters.missing_keks, 0);
 }
 
 static void test_front_is_not_believed(void **state)
@@ -351,6 +356,39 @@ static void test_only_its_networks_may_join_it(void **state)
 	memcpy(request.credential, other_token, sizeof(other_token));
 	request.sender_net_id[2] = 0x14;
 	refused(f, &request, KW_E_NOT_ALLOWED);
+}
+
+static void only_from_7(struct ks_policy *policy)
+{
+	policy->has_ns_id = true;
+	policy->ns_id.octets[7] = 7;
+}
+
+static void give_ns_id(struct fixture *f, uint8_t ns_id)
+{
+	struct ks_peer peer = *ks_peer_by_token(f->store, token);
+	struct ks_txn *txn;
+
+	peer.has_ns_id = true;
+	peer.ns_id.octets[7] = ns_id;
+	assert_int_equal(ks_txn_begin(f->store, &txn), KW_OK);
+	assert_int_equal(ks_peer_put(txn, &peer), KW_OK);
+	assert_int_equal(ks_txn_commit(txn), KW_OK);
+}
+
+/* The NSID of a device counts also where its network is left to --any-device. */
+static void test_only_its_network_server_may_join_it(void **state)
+{
+	struct fixture *f = *state;
+	struct ipc_join_req request = request_of(f, 3, 1);
+	struct ipc_join_ans ans;
+
+	set_policy(f, 3, only_from_7);
+	refused(f, &request, KW_E_NOT_ALLOWED);
+	give_ns_id(f, 8);
+	refused(f, &request, KW_E_NOT_ALLOWED);
+	give_ns_id(f, 7);
+	assert_int_equal(ask(f, &request, &ans), KW_OK);
 }
 
 static void test_blocked(void **state)
@@ -651,6 +689,28 @@ static void test_refusals_reach_the_join_log(void **state)
 	assert_int_equal(events[1].last_dev_nonce, 23);
 }
 
+/* One that the store does not take is left out; else none would ever get there. */
+static void test_bad_refusal_does_not_hold_up_others(void **state)
+{
+	struct fixture *f = *state;
+	const struct ks_event bad = {.id = device_id(3), .kind = KS_EVENT_REFUSED, .err = -5000};
+	struct ipc_join_req request = request_of(f, 4, 1);
+	struct ks_event event;
+	struct ks_txn *txn;
+	uint64_t resume;
+	bool more;
+
+	js_refusals_add(&f->join.refusals, &bad);
+	request.mac_version = LW_VERSION_1_1;
+	refused(f, &request, KW_E_DISAGREE);
+	assert_int_equal(ks_txn_begin(f->store, &txn), KW_OK);
+	assert_int_equal(js_refusals_write(&f->join.refusals, txn), KW_OK);
+	assert_int_equal(ks_events_get(txn, 0, false, NULL, &event, 1, 1000, &resume, &more), 1);
+	assert_int_equal(event.err, KW_E_DISAGREE);
+	assert_false(more);
+	assert_int_equal(ks_txn_commit(txn), KW_OK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -665,6 +725,7 @@ int main(void)
 		TEST(test_front_is_not_believed),
 		TEST(test_unknown_device),
 		TEST(test_only_its_networks_may_join_it),
+		TEST(test_only_its_network_server_may_join_it),
 		TEST(test_blocked),
 		TEST(test_every_bit_of_a_forged_frame),
 		TEST(test_mic_comes_before_nonce),
@@ -680,6 +741,7 @@ int main(void)
 		TEST(test_wrapped),
 		TEST(test_delivery_modes),
 		TEST(test_refusals_reach_the_join_log),
+		TEST(test_bad_refusal_does_not_hold_up_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -127,14 +128,36 @@ static void closes_other_descriptors(void **state)
 	assert_int_equal(in_child(keep_what_is_given), 0);
 }
 
+/* Permitted, effective, inheritable and ambient ones; the bounding set stays, and is of no use. */
+static bool without_capabilities(FILE *status)
+{
+	char line[128];
+	unsigned sets = 0;
+
+	while (fgets(line, sizeof(line), status) != NULL) {
+		if (strncmp(line, "Cap", 3) == 0 && strncmp(line, "CapBnd", 6) != 0) {
+			sets++;
+			if (strtoull(line + strlen("CapInh:"), NULL, 16) != 0) {
+				return false;
+			}
+		}
+	}
+	return sets == 4;
+}
+
 static void enter(void)
 {
 	struct js_options options;
 	struct rlimit core;
 	int end_signal = 0;
 
+	FILE *status;
+
 	read_args((const char *const[]){"x", NULL}, &options);
+	status = fopen("/proc/self/status", "re");
+	EXPECT(status != NULL);
 	js_process_enter(JS_ROLE_FRONT, &options);
+	EXPECT(without_capabilities(status));
 	EXPECT(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0);
 	EXPECT(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
 	EXPECT(prctl(PR_GET_PDEATHSIG, &end_signal, 0, 0, 0) == 0 && end_signal == SIGKILL);

@@ -4,11 +4,13 @@
 #include <linux/landlock.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -74,6 +76,7 @@ static void try_thread(void)
 static void try_common(const struct things *things)
 {
 	char *const argv[] = {(char *)(uintptr_t) "true", NULL};
+	struct rlimit limit;
 	char octet = 'x';
 
 	REFUSED(execve("/bin/true", argv, NULL));
@@ -101,6 +104,15 @@ static void try_common(const struct things *things)
 	REFUSED(syscall(SYS_request_key, "user", "a", NULL, 0));
 	REFUSED(syscall(SYS_userfaultfd, 0));
 	REFUSED(syscall(SYS_io_uring_setup, 1, NULL));
+	REFUSED(kill(getppid(), 0));
+	REFUSED(syscall(SYS_tkill, getppid(), 0));
+	REFUSED(tgkill(getppid(), getppid(), 0));
+	REFUSED(syscall(SYS_rt_sigqueueinfo, getppid(), SIGUSR1, NULL));
+	REFUSED(syscall(SYS_rt_tgsigqueueinfo, getppid(), getppid(), SIGUSR1, NULL));
+	REFUSED(syscall(SYS_pidfd_send_signal, -1, SIGUSR1, NULL, 0));
+	REFUSED(prlimit(getppid(), RLIMIT_NOFILE, NULL, &limit));
+	ALLOWED(getrlimit(RLIMIT_NOFILE, &limit));
+	ALLOWED(raise(SIGURG)); /* ignored unless somebody asks for it */
 	REFUSED(socket(AF_INET, SOCK_STREAM, 0));
 	REFUSED(socket(AF_UNIX, SOCK_STREAM, 0));
 	REFUSED(socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){0, 0}));
