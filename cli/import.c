@@ -202,9 +202,8 @@ int cli_device_import(struct cli *cli, int argc, char **argv)
 		return status;
 	}
 	import.errors = json_array();
-	status = cli_import_is_sealed(file.text, file.length)
-			 ? import_sealed(&import, &file)
-			 : import_clear(&import, &file);
+	status = cli_import_is_sealed(file.text, file.length) ? import_sealed(&import, &file)
+							      : import_clear(&import, &file);
 	cli_file_finish(&file);
 	return finish(&import, status);
 }

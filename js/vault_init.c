@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
@@ -69,6 +70,42 @@ static bool take_master_key(const char *path, const struct kw_env *env, struct k
 	return err == KW_OK;
 }
 
+static bool is_empty(const char *path)
+{
+	DIR *directory = opendir(path);
+	const struct dirent *entry;
+	bool empty = directory != NULL;
+
+	while (empty && (entry = readdir(directory)) != NULL) {
+		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+	}
+	if (directory != NULL) {
+		closedir(directory);
+	}
+	return empty;
+}
+
+/* A directory of somebody else is not given away with what is in it: the path may be misspelt. */
+static bool give_directory(const char *path, const struct passwd *owner)
+{
+	struct stat info;
+
+	if (stat(".", &info) != 0) {
+		fail(path, strerror(errno));
+		return false;
+	}
+	if (info.st_uid != owner->pw_uid && !is_empty(".")) {
+		fail(path, "there are other files in this directory; name one of its own in "
+			   "[keystore] path");
+		return false;
+	}
+	if (chown(".", owner->pw_uid, owner->pw_gid) != 0) {
+		fail(path, strerror(errno));
+		return false;
+	}
+	return true;
+}
+
 /* Enter the directory while still root, then belong to its owner. */
 static bool enter_store(const struct js_options *options)
 {
@@ -89,8 +126,7 @@ static bool enter_store(const struct js_options *options)
 				options->owner, options->owner);
 			return false;
 		}
-		if (chown(".", owner->pw_uid, owner->pw_gid) != 0) {
-			fail(options->store, strerror(errno));
+		if (!give_directory(options->store, owner)) {
 			return false;
 		}
 		js_process_become(options->owner);

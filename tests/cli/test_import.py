@@ -153,11 +153,14 @@ def test_refusals_are_mapped_to_lines():
     assert [error["line"] for error in answer["errors"]] == [3, 272, 1001]
 
 
-def test_bad_lines_ask_nobody():
+def test_bad_lines_load_nothing():
+    """The good lines are tried, so that all that is wrong is said at once."""
     Api.script = {("POST", "/devices/import"): take_all}
     path = device_file("bad.csv", 3, f"x;y;1.0.3;{KEY};\n70B3D57ED0000001;{5:016X};;{KEY}\n")
     _, err = keyward("device", "import", path, status=1)
-    assert not Api.calls and f"{path}:6: " in err and f"{path}:7: column lorawan_version" in err
+    assert imports() and all("dry_run" in call[2] for call in imports())
+    assert f"{path}:6: " in err and f"{path}:7: column lorawan_version" in err, err
+    assert "2 of 5 rows refused; nothing was added" in err, err
     out, _ = keyward("device", "import", path, "--skip-errors", status=1)
     assert out == "3 devices added, 2 refused\n", out
 

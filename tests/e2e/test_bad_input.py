@@ -1,4 +1,4 @@
-"""Whatever arrives, it gets an error and no more: the same devices join afterwards, no nonce is lost.
+"""Whatever arrives gets an error and no more: the same devices join after it, no nonce is lost.
 
 Every test runs its own daemon. The bad requests carry the DevNonce that the device uses next, so a
 nonce that one of them used up is seen by Bench.fine().
@@ -61,7 +61,7 @@ class Bench:
         self.server.__exit__(*error)
 
     def req(self, device, **changes):
-        """A JoinReq with the DevNonce that this device uses next; a member that is None is left out."""
+        """A JoinReq with the DevNonce that the device uses next; None leaves a member out."""
         return join_req(device, device.dev_nonce, **changes)
 
     def each(self):
@@ -427,20 +427,23 @@ def test_bad_hexadecimal():
             for name, size in HEX_FIELDS.items():
                 right = good[name]
                 for value in (
-                        right[:-1], right + "0", "0x" + right[:-1], "x" + right, "0x", "0x0x" + right,
+                        right[:-1], right + "0", "0x" + right[:-1], "x" + right, "0x",
+                        "0x0x" + right,
                         "0x0x" + right[4:], right[:-1] + "g", "G" + right[1:], " " + right,
                         right + " ", right[:-1] + " ", right + "\n", right + "h", "-" + right[1:],
                         "+" + right[1:], right[:-1] + "\uff11", "\u0661" * (2 * size),
                         "-".join(right[i:i + 2] for i in range(0, 2 * size, 2)) + "-",
                         ":".join(right[i:i + 2] for i in range(0, 2 * size, 2)) + ":",
-                        right + right + "00", right[2:], "00" * (size + 1), "0x" + "00" * (size + 1),
+                        right + right + "00", right[2:], "00" * (size + 1),
+                        "0x" + "00" * (size + 1),
                         "00" * 2000):
                     wanted = {MALFORMED[protocol]}
                     if name in ("PHYPayload", "CFList"):
                         wanted.add("FrameSizeError")
                     bench.refused(dict(good, **{name: value}), wanted,
                                   why=f"{name} = {value!r} in {protocol}", connection=link)
-            for value in ("0", "0g", "000", "0x", "00000000000000", " 000013", "0x00001", "000013 "):
+            for value in ("0", "0g", "000", "0x", "00000000000000", " 000013", "0x00001",
+                          "000013 "):
                 bench.refused(dict(good, SenderID=value), "UnknownSender", connection=link)
                 bench.refused(dict(good, ReceiverID=value), "UnkownReceiver", connection=link)
             for name in ("SenderToken", "ReceiverToken"):
@@ -477,7 +480,8 @@ def test_every_length_of_phypayload():
                     body = bench.req(device, ProtocolVersion=protocol)
                     body["PHYPayload"] = octets.hex()
                     wanted = MALFORMED[protocol] if length == 0 else "FrameSizeError"
-                    bench.refused(body, wanted, why=f"{length} octets in {protocol}", connection=link)
+                    bench.refused(body, wanted, why=f"{length} octets in {protocol}",
+                                  connection=link)
                 link.close()
         bench.fine()
 
@@ -493,7 +497,8 @@ def test_every_mhdr():
                     octets = bytes([mhdr]) + frame[1:-4]
                     body = bench.req(device, ProtocolVersion=protocol,
                                      phy=octets + cmac(device.root, octets)[:4])
-                    bench.refused(body, MALFORMED[protocol], why=f"MHDR {mhdr:02x}", connection=link)
+                    bench.refused(body, MALFORMED[protocol], why=f"MHDR {mhdr:02x}",
+                                  connection=link)
                 link.close()
         bench.fine()
 
@@ -501,7 +506,8 @@ def test_every_mhdr():
 def test_unknown_versions():
     with Bench() as bench:
         for device in bench.devices:
-            for version in ("1.2", "2.0", "0.9", "1", "1.", "1.0.0", "1.1.0", "1.0 ", " 1.0", "1.00",
+            for version in ("1.2", "2.0", "0.9", "1", "1.", "1.0.0", "1.1.0", "1.0 ", " 1.0",
+                            "1.00",
                             "v1.0", "1,0", "10", "1.10", "1.0\n", "", "x" * 5000, 1.0, 1, None):
                 body = dict(bench.req(device), ProtocolVersion=version)
                 answer = bench.refused(body, "InvalidProtocolVersion")
@@ -526,7 +532,8 @@ def test_unknown_message_types():
                 bench.refused(dict(good, MessageType=kind), MALFORMED[protocol])
             for kind in ("JoinAns", "RejoinAns", "ErrorNotif", "PRStartNotif", "", "Req", "joinreq",
                          "JOINREQ", "JoinReq ", " JoinReq", "Join Req", "JoinReq\n", "JoinRe",
-                         "Join\u00e9Req", 'Join"Req', "Join\\Req", "J" * 30 + "Req", "J" * 5000 + "Req"):
+                         "Join\u00e9Req", 'Join"Req', "Join\\Req", "J" * 30 + "Req",
+                         "J" * 5000 + "Req"):
                 bench.unreadable(json.dumps(dict(good, MessageType=kind)), why=kind)
         bench.fine()
 
@@ -535,7 +542,8 @@ def test_transaction_id_extremes():
     with Bench() as bench:
         for good in bench.each():
             text = json.dumps(good)
-            for number in ("4294967296", "-1", "1.5", "1.0", '"1"', '"0"', "1e3", "1E0", "true", "null",
+            for number in ("4294967296", "-1", "1.5", "1.0", '"1"', '"0"', "1e3", "1E0", "true",
+                           "null",
                            "[1]", '{"a":1}', "1" + "0" * 30, "-4294967296", "9223372036854775807",
                            "9223372036854775808", "18446744073709551616", "-0.0", '""'):
                 bench.unreadable(text.replace("4711", number), why=f"TransactionID {number}")
@@ -557,13 +565,16 @@ def test_utf8_and_control_characters():
         for good in bench.each():
             # An identifier goes back as it came, so it holds nothing that would need an escape.
             for name in ("SenderID", "ReceiverID"):
-                for value in ("\u0001", "000013\n", "\t000013", "00\u007f013", 'a"b', "a\\b", "\u00e9",
+                for value in ("\u0001", "000013\n", "\t000013", "00\u007f013", 'a"b', "a\\b",
+                              "\u00e9",
                               "\u2028", "\U0001f680", "00001\uff13", "\u0000", "000013\u0000",
                               "x" * 129, "x" * 20000):
-                    bench.unreadable(json.dumps(dict(good, **{name: value})), why=f"{name} {value!r}")
+                    bench.unreadable(json.dumps(dict(good, **{name: value})),
+                                     why=f"{name} {value!r}")
                     bench.unreadable(json.dumps(dict(good, **{name: value}), ensure_ascii=False)
                                      .encode(), why=f"{name} {value!r} unescaped")
-                for value in ("as1.example", "x" * 128, "<script>", "' OR 1=1", "%s%n", "../..", " "):
+                for value in ("as1.example", "x" * 128, "<script>", "' OR 1=1", "%s%n", "../..",
+                              " "):
                     bench.refused(dict(good, **{name: value}),
                                   "UnknownSender" if name == "SenderID" else "UnkownReceiver")
             text = json.dumps(good)
@@ -615,7 +626,8 @@ def test_unknown_devices():
         for join_eui in ("70b3d57ed0001235", "0000000000000000", "ffffffffffffffff"):
             device = Device(bench.old.dev_eui.hex(), join_eui, "1.0.3", OLD_KEY)
             for protocol in ("1.0", "1.1"):
-                answer = bench.refused(bench.req(device, ProtocolVersion=protocol), "UnkownReceiver")
+                answer = bench.refused(bench.req(device, ProtocolVersion=protocol),
+                                       "UnkownReceiver")
                 assert answer["SenderID"] == join_eui, answer
         bench.fine()
 
@@ -647,7 +659,7 @@ def test_every_forged_bit_of_the_mic():
                 forged = bytearray(frame)
                 forged[19 + bit // 8] ^= 1 << bit % 8
                 bench.refused(dict(good, PHYPayload=forged.hex()), "MICFailed", connection=link)
-            # Bits elsewhere: of the EUIs they contradict the message, of DevNonce they spoil the MIC.
+            # Bits elsewhere: those of EUIs contradict the message, those of DevNonce spoil the MIC.
             for bit in range(8, 152):
                 forged = bytearray(frame)
                 forged[bit // 8] ^= 1 << bit % 8
@@ -817,7 +829,8 @@ def test_versions_disagree():
 def test_rx_delay():
     with Bench() as bench:
         for good in bench.each():
-            for value in (-1, 16, 255, 2 ** 31, 2 ** 63 - 1, 1.5, 1e300, "16", "-1", "1.5", "0x1", "01 ",
+            for value in (-1, 16, 255, 2 ** 31, 2 ** 63 - 1, 1.5, 1e300, "16", "-1", "1.5", "0x1",
+                          "01 ",
                           "x", True, [1], {}, None, ""):
                 bench.refused(dict(good, RxDelay=value), MALFORMED[good["ProtocolVersion"]])
             text = json.dumps(good)
@@ -858,7 +871,8 @@ def test_wrong_tokens():
             for value in (None, "", " ", "Bearer", "Bearer ", "Bearer  ", f"Bearer {token}x",
                           f"Bearer x{token}", f"Bearer {token[:-1]}", f"Bearer {token.upper()}",
                           f"Bearer {token} {token}", f"Bearer {token},{token}", f"Bearer{token}",
-                          f"Bearer:{token}", f"Bearer={token}", f'Bearer "{token}"', f"Bear {token}",
+                          f"Bearer:{token}", f"Bearer={token}", f'Bearer "{token}"',
+                          f"Bear {token}",
                           f"Bearer Bearer {token}", token, f"Token {token}", f"Basic {basic}",
                           f"Basic {token}", f"Digest username={token}", "Bearer " + "x" * 4000,
                           "Bearer \x7f", "Bearer \xe9", "Bearer 0", "Bearer " + "0" * 64):
@@ -925,7 +939,8 @@ def test_methods_paths_and_types():
                 status, answer, headers = bench.post(body, method=method)
                 assert status == 405 and answer is None, f"{method}: HTTP {status} {answer}"
                 assert headers.get("Allow") == "POST", headers
-        for path in ("/x", "//", "/index.html", "/..", "/%2e", "/%00", "/%00x", "/joinreq", "/api/v1/status",
+        for path in ("/x", "//", "/index.html", "/..", "/%2e", "/%00", "/%00x", "/joinreq",
+                     "/api/v1/status",
                      "/" + "a" * 3000, "/;x", "/\xe9".encode("latin-1").decode("latin-1")):
             with Wire(bench.server) as wire:
                 wire.send(request(bench.token, good.encode(), path=path))
@@ -977,7 +992,8 @@ def test_chunked_bodies():
                 wire.send(head(bench.token, coded) + chunked(b" " * 40000, size))
                 assert wire.answer() == (413, b""), f"40000 octets in chunks of {size}"
         piece = b"%x\r\n%s\r\n" % (len(body), body)
-        for bad in (b"zz\r\n" + body, b"-1\r\n" + body, b"\r\n" + piece, b"ffffffffffffffff\r\n" + body,
+        for bad in (b"zz\r\n" + body, b"-1\r\n" + body, b"\r\n" + piece,
+                    b"ffffffffffffffff\r\n" + body,
                     b"fffffffffffffffff\r\n" + body, b"%x\r\n%sXX0\r\n\r\n" % (len(body), body),
                     b"%x\r\n%s\r\n0\r\n\r\n" % (len(body) - 1, body), b"0x10\r\n" + body,
                     piece + b"zz\r\n\r\n", b"0\r\n\r\n"):
@@ -1037,7 +1053,8 @@ def test_two_ways_to_measure_a_body():
         coded = "Transfer-Encoding: chunked"
         hidden = request(bench.token, bench.req(bench.new))
         for lines, octets in (
-                (["Content-Length: 5", coded], b"0\r\n\r\n"), ([coded, "Content-Length: 5"], b"0\r\n\r\n"),
+                (["Content-Length: 5", coded], b"0\r\n\r\n"),
+                ([coded, "Content-Length: 5"], b"0\r\n\r\n"),
                 ([length, coded], body), ([length, coded], chunked(body, 100)),
                 ([coded, coded], chunked(body, 100)), ([length, "Transfer-Encoding: gzip"], body),
                 (["Transfer-Encoding: gzip"], body), (["Transfer-Encoding: xchunked"], body),
@@ -1058,7 +1075,8 @@ def test_content_length_lies():
         body = text_of(bench.req(bench.old))
         right = len(body)
         for value in ("-1", "+5", "0x10", "abc", "1e3", "1.5", "", " ", "99999999999999999999999",
-                      f"{right} {right}", f"{right}x", f"{right}, {right + 1}", "18446744073709551616"):
+                      f"{right} {right}", f"{right}x", f"{right}, {right + 1}",
+                      "18446744073709551616"):
             with Wire(bench.server) as wire:
                 wire.send(head(bench.token, f"Content-Length: {value}") + body)
                 wire.end()
@@ -1066,8 +1084,8 @@ def test_content_length_lies():
         for first, second in ((right, right - 1), (right - 1, right), (0, right), (right, 0),
                               (right, right)):
             with Wire(bench.server) as wire:
-                wire.send(head(bench.token, f"Content-Length: {first}", f"Content-Length: {second}") +
-                          body)
+                lengths = [f"Content-Length: {first}", f"Content-Length: {second}"]
+                wire.send(head(bench.token, *lengths) + body)
                 wire.end()
                 seen = wire.answer()
                 assert seen[0] == 400, f"{first} and {second}: {seen}"
@@ -1182,7 +1200,8 @@ def test_pipelined_requests():
         good = [bench.req(bench.old), bench.req(bench.new)]
         with Wire(bench.server) as wire:
             wire.send(request(bench.token, good[0]) + request("wrong", good[1]) +
-                      request(bench.token, b"{") + request(bench.token, dict(good[1], DevEUI="00")) +
+                      request(bench.token, b"{") + request(bench.token,
+                                                           dict(good[1], DevEUI="00")) +
                       request(bench.token, good[1]))
             bench.accepted(bench.old, success(wire.answer()))
             assert wire.answer() == (401, b"")
@@ -1220,7 +1239,8 @@ def test_header_floods():
         body = text_of(bench.req(bench.old))
         length = f"Content-Length: {len(body)}"
         for lines in ([f"X-{n}: y" for n in range(10000)], [": "] * 5000, ["X: " + "y" * 100000],
-                      ["X" * 100000 + ": y"], ["X: y", " folded"] * 5000, ["Cookie: " + "a=b;" * 20000]):
+                      ["X" * 100000 + ": y"], ["X: y", " folded"] * 5000,
+                      ["Cookie: " + "a=b;" * 20000]):
             with Wire(bench.server) as wire:
                 wire.send(head(bench.token, length, *lines) + body)
                 wire.end()
@@ -1246,14 +1266,19 @@ def test_header_floods():
         bench.fine()
 
 
+def behind_the_first_line(token, body):
+    return request(token, body).split(b"\r\n", 1)[1]
+
+
 def test_bad_request_lines():
     with Bench() as bench:
         body = text_of(bench.req(bench.old))
-        rest = head(bench.token, f"Content-Length: {len(body)}").split(b"\r\n", 1)[1] + body
+        rest = behind_the_first_line(bench.token, body)
         for line in (b"", b"\0", b"POST", b"POST /", b"POST  / HTTP/1.1", b"POST / HTTP/9.9",
                      b"POST / HTTP/1", b"POST / HTTP/", b"POST / JUNK/1.1", b" POST / HTTP/1.1",
                      b"POST\t/\tHTTP/1.1", b"P\0ST / HTTP/1.1", b"POST /\0 HTTP/1.1",
-                     b"POST / HTTP/1.1\0", b"POST x HTTP/1.1", b"PRI * HTTP/2.0", b"POST * HTTP/1.1",
+                     b"POST / HTTP/1.1\0", b"POST x HTTP/1.1", b"PRI * HTTP/2.0",
+                     b"POST * HTTP/1.1",
                      b"\xff\xfe / HTTP/1.1", b"A" * 20000 + b" / HTTP/1.1", b"POST / HTTP/0.9",
                      b"POST http://elsewhere/ HTTP/1.1", b"GET", b"\x16\x03\x01\x02\x00"):
             with Wire(bench.server) as wire:
@@ -1263,7 +1288,7 @@ def test_bad_request_lines():
                 if status == 200:  # taken for a good one: then it is answered as one
                     bench.accepted(bench.old, success((status, octets)))
                     body = text_of(bench.req(bench.old))
-                    rest = head(bench.token, f"Content-Length: {len(body)}").split(b"\r\n", 1)[1] + body
+                    rest = behind_the_first_line(bench.token, body)
                 else:
                     never_accepted((status, octets), line[:40])
         bench.fine()

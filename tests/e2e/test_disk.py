@@ -1,4 +1,4 @@
-"""A full disk and a full store: joins are refused, nothing is lost, and it goes on when there is room."""
+"""A full disk and a full store: joins are refused, nothing is lost, and with room it goes on."""
 import contextlib
 import os
 import signal

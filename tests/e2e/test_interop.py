@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from lorawan import Device, unwrap
+from lorawan import Device, encrypt, unwrap
 from server import SLOW, Server, run_tests
 
 JOIN_EUI = "70b3d57ed0001234"
@@ -97,7 +97,7 @@ def chirpstack_key(message, name, keks, octets):
 
 
 def chirpstack_reads(status, octets, body, keks=None):
-    """serde: exact names, exact types, borrowed strings, known words. Raises Refused or Unreadable."""
+    """serde: exact names and types, borrowed strings, known words. Raises Refused or Unreadable."""
     keks = keks or {}
     need(not 400 <= status < 600, f"HTTP {status}", octets)
     need(b"\\" not in octets, "an escape in a borrowed string", octets)
@@ -261,9 +261,10 @@ def things_octets(body, token, host, path="/", *lines):
 
 
 class Site:
-    """A join server with a ChirpStack and a Things Stack registered, and devices of all versions."""
+    """A join server with a ChirpStack, a Things Stack and devices of all versions."""
 
-    def __init__(self, tls=False, keks=None, fronts=1, delivery=("inline", "inline-id"), settings=""):
+    def __init__(self, tls=False, keks=None, fronts=1, delivery=("inline", "inline-id"),
+                 settings=""):
         self.server = Server(tls=tls, fronts=fronts, settings=settings)
         self.delivery = delivery
         self.kek_size = keks
@@ -273,7 +274,8 @@ class Site:
         for number, version in enumerate(VERSIONS):
             root = bytes(16 * number + i for i in range(16))
             nwk = bytes(b ^ 0xa5 for b in root) if version == "1.1" else None
-            self.devices[version] = Device(f"0004a30b001c05{number:02x}", JOIN_EUI, version, root, nwk)
+            self.devices[version] = Device(f"0004a30b001c05{number:02x}", JOIN_EUI, version, root,
+                                           nwk)
 
     def __enter__(self):
         self.server.__enter__()
@@ -471,7 +473,7 @@ def test_row_request_headers():
 
 
 def test_row_auth():
-    """The Authorization value is passed on verbatim by the one, set among `headers` by the other."""
+    """The one passes an Authorization value on verbatim, the other has it among its `headers`."""
     with Site() as site:
         for device, dialect in site.both():
             site.joins(device, dialect)
@@ -589,7 +591,8 @@ def test_row_phy_payload():
             site.joins(device, dialect, PHYPayload=frame.hex())
             for length in (22, 24):
                 octets = (device.join_request(device.dev_nonce) + b"\0")[:length]
-                refused_with("FrameSizeError", site.session, device, dialect, PHYPayload=octets.hex())
+                refused_with("FrameSizeError", site.session, device, dialect,
+                             PHYPayload=octets.hex())
 
 
 def test_row_dev_eui_and_dev_addr():
@@ -608,7 +611,6 @@ def test_row_dev_eui_and_dev_addr():
 
 
 def clear_accept(device, session):
-    from lorawan import encrypt
     accept = session.accept
     return b"".join(encrypt(device.root, accept[i:i + 16]) for i in range(1, len(accept), 16))
 
@@ -643,7 +645,8 @@ def test_row_rx_delay():
 
 def test_row_cf_list():
     """16 octets as they are; left out or empty there is none."""
-    lists = (CF_LIST, CF_LIST.upper(), "00" * 16, "ff" * 15 + "01", "0102030405060708090a0b0c0d0e0f10")
+    lists = (CF_LIST, CF_LIST.upper(), "00" * 16, "ff" * 15 + "01",
+             "0102030405060708090a0b0c0d0e0f10")
     with Site() as site:
         for device, dialect in site.both():
             for text in lists:
@@ -791,9 +794,11 @@ def test_row_json_parser():
             for send, body in ((site.chirpstack_sends, chirpstack_body(device, 1)),
                                (site.things_sends, things_body(device, 2, "1.0")),
                                (site.things_sends, things_body(device, 3, "1.1")),
-                               (site.chirpstack_sends, chirpstack_body(device, 1, DevAddr="00000000")),
+                               (site.chirpstack_sends, chirpstack_body(device, 1,
+                                                                       DevAddr="00000000")),
                                (site.things_sends, things_body(device, 3, "1.1", RxDelay=99)),
-                               (site.chirpstack_sends, chirpstack_body(device, 4, SenderToken="0aFF"))):
+                               (site.chirpstack_sends, chirpstack_body(device, 4,
+                                                                       SenderToken="0aFF"))):
                 status, octets = send(body)
                 assert status == 200, f"HTTP {status} {octets}"
                 message = strictly_written(octets)
@@ -803,7 +808,8 @@ def test_row_json_parser():
         device = site.devices["1.1"]
         device.dev_nonce = device.last_join_nonce = 0
         for extra in ({"CFList": None}, {"SenderToken": None, "ReceiverToken": ""},
-                      {"VSExtension": {}}, {"VSExtension": {"VendorID": "EC656E", "Object": {"a": [1]}}},
+                      {"VSExtension": {}}, {"VSExtension": {"VendorID": "EC656E",
+                                                            "Object": {"a": [1]}}},
                       {"Unknown": {"PHYPayload": "00"}, "phypayload": "00", "deveui": None}):
             device.dev_nonce = 10 + device.last_join_nonce
             session = site.session(device, "chirpstack", **extra)
@@ -877,6 +883,7 @@ def test_row_lifetime():
 
 def every_version_delivered(mode, size, tls):
     """All versions in all dialects with one way to deliver the AppSKey and one KEK."""
+    label = f"ns-kek-{size}" if size else None
     with Site(keks=size, delivery=(mode, mode), tls=tls) as site:
         site.server.cli("as", "add", "app", "--as-id", "as.example", "--kek-label", "as-kek-2026",
                         "--kek-file", site.kek_file(AS_KEK))
@@ -889,7 +896,7 @@ def every_version_delivered(mode, size, tls):
             answer, shown = session.answer, f"{dialect} {device.version} {mode}: {session.answer}"
             for name in THREE_KEYS + ["NwkSKey"]:
                 if name in answer:
-                    assert answer[name].get("KEKLabel") == (f"ns-kek-{size}" if size else None), shown
+                    assert answer[name].get("KEKLabel") == label, shown
             assert ("SessionKeyID" in answer) == (mode != "inline"), shown
             assert ("AppSKey" in answer) == (mode != "fetch"), shown
             if mode in ("inline", "inline-id"):
@@ -960,7 +967,7 @@ def test_delivery_of_a_device():
 
 
 def test_the_same_question_again():
-    """A repetition differs in its TransactionID, in case and connection, and gets the same session."""
+    """A repetition may differ in TransactionID, case and connection: it gets the same session."""
     with Site() as site:
         for device, dialect in site.both():
             first = site.session(device, dialect)
@@ -1057,7 +1064,8 @@ def test_csv_of_the_things_stack():
                 if version != "1.0.0" else "MAC_V1_0",
                 "lorawan_phy_version": "PHY_V1_0_3_REV_A", "frequency_plan_id": "EU_863_870_TTN",
                 "brand_id": "the-things-products", "model_id": "the-things-uno",
-                "hardware_version": "1.0", "firmware_version": "quickstart", "band_id": "EU_863_870",
+                "hardware_version": "1.0", "firmware_version": "quickstart",
+                "band_id": "EU_863_870",
                 "app_key": root.hex().upper(), "nwk_key": nwk.hex().upper() if nwk else "",
                 "rx1_delay": "5", "supports_32_bit_f_cnt": "true", "supports_class_b": "false",
                 "supports_class_c": "false", "vendor_id": "42", "vendor_profile_id": "1"})

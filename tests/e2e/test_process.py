@@ -337,7 +337,8 @@ def test_back_off():
                             and server.children().get("front"))
             os.kill(last, signal.SIGKILL)
         wait_for("five deaths", lambda: server.new_log().count("child died") == 5)
-        delays = [int(ms) for ms in re.findall(r"child died.*restart_in_ms=(\d+)", server.new_log())]
+        delays = re.findall(r"child died.*restart_in_ms=(\d+)", server.new_log())
+        delays = [int(delay) for delay in delays]
         assert delays == sorted(set(delays)), delays
         for shorter, longer in zip(delays, delays[1:]):
             assert longer >= 1.5 * shorter, delays
@@ -360,6 +361,22 @@ def test_children_end_with_keywardd():
         server.kill()
         server.start()
         joins(server, token, device)
+
+
+def test_reader_of_the_log_goes_away():
+    """`keywardd | logger`: when logger dies, nobody hears the log, and joins go on."""
+    with Server() as server:
+        token, device = fill(server)
+        server.stop()
+        server.process = subprocess.Popen(
+            [executable("keywardd"), "-c", str(server.conf)], stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        while b" ready" not in server.process.stderr.readline():
+            assert server.process.poll() is None
+        server.process.stderr.close()
+        os.kill(server.children()["front"], signal.SIGKILL)  # keywardd has something to say
+        wait_for("a join after the front's death", lambda: works(server, token, device))
+        assert server.process.poll() is None
 
 
 class Asker(threading.Thread):
@@ -689,8 +706,8 @@ def test_not_root():
         shutil.rmtree(programs)
 
 
-def test_without_the_users():
-    """Started as root, a store made for another user is not taken, and the words help."""
+def test_store_file_of_somebody_else():
+    """Started as root, a store that the vault's user cannot open is refused."""
     if not ROOT:
         print("skipped: this is about starting as root")
         return
