@@ -164,14 +164,18 @@ static enum kw_err import_devices(const struct question *question, void *answer)
 	return err;
 }
 
-static enum kw_err show(
-	struct ks_txn *txn, const struct ks_device *device, struct ipc_device_ans *ans)
+static enum kw_err show(struct ks_txn *txn, const struct ks_device *device, struct ipc_device *out)
 {
+	struct ks_session sessions[KS_SESSIONS_MAX];
 	struct ks_state state;
 	enum kw_err err = ks_state_get(txn, &device->id, &state);
+	int count = err == KW_OK ? ks_sessions_get(txn, &device->id, sessions) : 0;
 
+	if (err == KW_OK && count < 0) {
+		err = KW_E_STORE_DAMAGED;
+	}
 	if (err == KW_OK) {
-		js_device_to_ipc(device, &state, &ans->device);
+		js_device_to_ipc(device, &state, (unsigned)count, out);
 	}
 	return err;
 }
@@ -213,7 +217,7 @@ static enum kw_err generate_device(const struct question *question, void *answer
 		say(ans->text, "a device with this DevEUI is registered already");
 	}
 	if (err == KW_OK) {
-		err = show(txn, &device, ans);
+		err = show(txn, &device, &ans->device);
 	}
 	err = end(question->vault, txn, err);
 	if (err == KW_OK) {
@@ -248,7 +252,7 @@ static enum kw_err with_device(const struct question *question, struct ipc_devic
 		err = work(txn, &device, request);
 	}
 	if (err == KW_OK) {
-		err = show(txn, &device, ans);
+		err = show(txn, &device, &ans->device);
 	}
 	err = end(question->vault, txn, err);
 	if (err == KW_OK && done != NULL) {
@@ -321,17 +325,15 @@ static enum kw_err list_devices(const struct question *question, void *answer)
 	memcpy(after.join_eui.octets, request->after, LW_EUI_SIZE);
 	memcpy(after.dev_eui.octets, request->after + LW_EUI_SIZE, LW_EUI_SIZE);
 	while ((err = ks_device_next(txn, has_after ? &after : NULL, &device)) == KW_OK) {
-		struct ks_state state;
-
 		if (page->count == limit) {
 			page->more = 1;
 			break;
 		}
-		err = ks_state_get(txn, &device.id, &state);
+		err = show(txn, &device, &page->devices[page->count]);
 		if (err != KW_OK) {
 			break;
 		}
-		js_device_to_ipc(&device, &state, &page->devices[page->count++]);
+		page->count++;
 		after = device.id;
 		has_after = true;
 	}

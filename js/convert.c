@@ -84,8 +84,8 @@ enum kw_err js_policy_from_ipc(
 	return KW_OK;
 }
 
-void js_device_to_ipc(
-	const struct ks_device *device, const struct ks_state *state, struct ipc_device *out)
+void js_device_to_ipc(const struct ks_device *device, const struct ks_state *state,
+	unsigned sessions, struct ipc_device *out)
 {
 	const struct ks_policy *policy = &device->policy;
 	bool counts = lw_version_counts_dev_nonce(device->version);
@@ -106,7 +106,7 @@ void js_device_to_ipc(
 	out->has_nwk_key = device->nwk_key.length != 0;
 	memcpy(out->app_key_kcv, device->app_key_kcv, KS_KCV_SIZE);
 	memcpy(out->nwk_key_kcv, device->nwk_key_kcv, KS_KCV_SIZE);
-	out->session_count = state->has_session;
+	out->session_count = (uint8_t)sessions;
 	if (state->has_session) {
 		out->last_join_ms = state->last_session.time_ms;
 		memcpy(out->last_net_id, state->last_session.net_id.octets, LW_NET_ID_SIZE);

@@ -16,8 +16,9 @@
  */
 KW_MUST_CHECK enum kw_err js_policy_from_ipc(
 	const struct ipc_device_policy *from, uint32_t set, struct ks_policy *out);
-void js_device_to_ipc(
-	const struct ks_device *device, const struct ks_state *state, struct ipc_device *out);
+/** @param sessions  how many are remembered */
+void js_device_to_ipc(const struct ks_device *device, const struct ks_state *state,
+	unsigned sessions, struct ipc_device *out);
 
 /** As above, for a peer (enum ipc_peer_set); token and KEK are not touched. */
 KW_MUST_CHECK enum kw_err js_peer_from_ipc(

@@ -32,6 +32,14 @@ struct portal {
 	uint64_t message[IPC_MESSAGE_MAX / sizeof(uint64_t)];
 };
 
+/* May be asked twice without harm. */
+static bool only_reads(enum ipc_kind kind)
+{
+	return kind == IPC_STATUS || kind == IPC_INTAKE || kind == IPC_DEVICE_GET ||
+	       kind == IPC_DEVICE_LIST || kind == IPC_PEER_GET || kind == IPC_PEER_LIST ||
+	       kind == IPC_EVENTS;
+}
+
 static enum kw_err ask_vault(void *context, enum ipc_kind kind, const void *body,
 	size_t body_length, const void *tail, size_t tail_length, void *answer)
 {
@@ -39,6 +47,11 @@ static enum kw_err ask_vault(void *context, enum ipc_kind kind, const void *body
 		ASK_TIMEOUT_MS, answer);
 
 	(void)context;
+	if (err == KW_E_CLOSED && only_reads(kind)) {
+		/* The vault has just started: at first, or again. */
+		err = ipc_ask(JS_PORTAL_FD_CHANNEL, kind, body, body_length, tail, tail_length,
+			ASK_TIMEOUT_MS, answer);
+	}
 	if (err != KW_OK) {
 		kw_log(KW_LOG_WARNING, "portal", "no answer from the vault",
 			KW_STR("kind", ipc_kind_text(kind)), KW_STR("reason", kw_err_text(err)));

@@ -27,11 +27,11 @@
 #define JS_PORTAL_FD_BOARD     5
 #define JS_PORTAL_FD_LISTENERS 6
 /* vault: the store directory, the master key file, the portal's channel, --fronts N channels */
-#define JS_VAULT_FD_STORE   4
-#define JS_VAULT_FD_MASTER  5
-#define JS_VAULT_FD_PORTAL  6
-#define JS_VAULT_FD_FRONTS  7
-#define JS_FRONTS_MAX       64
+#define JS_VAULT_FD_STORE  4
+#define JS_VAULT_FD_MASTER 5
+#define JS_VAULT_FD_PORTAL 6
+#define JS_VAULT_FD_FRONTS 7
+#define JS_FRONTS_MAX      64
 
 enum js_role {
 	JS_ROLE_FRONT,
@@ -51,11 +51,11 @@ struct js_options {
 	unsigned fronts;             /* --fronts */
 	uint64_t map_size;           /* --map-size, octets */
 	unsigned repeat_window_s;    /* --repeat-window */
-	bool init;                   /* --init: create store and master key, print what was done, exit */
-	const char *store;           /* --store, path; with --init */
-	const char *master_key;      /* --master-key, "file:PATH"; with --init */
-	const char *owner;           /* --owner, user who is to own the store; with --init; NULL: stay */
-	bool fixed_answer;           /* --fixed-answer: a front that answers every POST with the same 600
+	bool init;              /* --init: create store and master key, print what was done, exit */
+	const char *store;      /* --store, path; with --init */
+	const char *master_key; /* --master-key, "file:PATH"; with --init */
+	const char *owner;      /* --owner, user who is to own the store; with --init; NULL: stay */
+	bool fixed_answer;      /* --fixed-answer: a front that answers every POST with the same 600
 	                                octets; the HTTP floor of the benchmarks, no vault needed */
 };
 

@@ -42,23 +42,6 @@ struct loop {
 	bool stop;
 };
 
-enum kw_err js_vault_commit(struct js_vault *vault, struct ks_txn *txn)
-{
-	uint64_t start = kw_mono_us(vault->env);
-	enum kw_err err = ks_txn_commit(txn);
-	uint64_t took = kw_mono_us(vault->env) - start;
-
-	vault->store_failed = err != KW_OK;
-	if (err == KW_OK) {
-		vault->commits++;
-		vault->commit_us_total += took;
-		if (took > vault->commit_us_max) {
-			vault->commit_us_max = took;
-		}
-	}
-	return err;
-}
-
 /* A store that failed in an unknown way is not used any further. */
 static void give_up(enum kw_err err)
 {

@@ -23,7 +23,7 @@ struct js_vault {
 };
 
 /**
- * Commit, with the time it took counted. On KW_E_STORE the store must not be used further: the
+ * Commit, with the time it took counted if there was anything to write. On KW_E_STORE the store must not be used further: the
  * vault ends, and keywardd starts it again on what is durable.
  */
 KW_MUST_CHECK enum kw_err js_vault_commit(struct js_vault *vault, struct ks_txn *txn);

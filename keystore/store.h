@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "lorawan/aes.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -115,6 +116,8 @@ KW_MUST_CHECK enum kw_err ks_txn_begin(struct ks_store *store, struct ks_txn **o
  *         environment may be unusable: close and open again)
  */
 KW_MUST_CHECK enum kw_err ks_txn_commit(struct ks_txn *txn);
+/** Whether anything was written, so that ending it will go to the disk. */
+bool ks_txn_wrote(const struct ks_txn *txn);
 /** Undo everything. NULL is fine. */
 void ks_txn_abort(struct ks_txn *txn);
 

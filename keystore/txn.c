@@ -62,6 +62,11 @@ static enum kw_err write_error(const struct ks_store *store, int rc, const char 
 	return ks_lmdb_error(rc, doing);
 }
 
+bool ks_txn_wrote(const struct ks_txn *txn)
+{
+	return txn->dirty;
+}
+
 enum kw_err ks_txn_commit(struct ks_txn *txn)
 {
 	struct ks_store *store = txn->store;

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /** Largest body that any call takes: a sealed envelope as PEM. More is refused before it is read. */
-#define PO_BODY_MAX      (180 * 1024)
+#define PO_BODY_MAX (180 * 1024)
 /** Largest JSON body. */
 #define PO_JSON_BODY_MAX (64 * 1024)
 #define PO_PROCESSES_MAX 68
@@ -63,7 +63,8 @@ struct po_request {
 	/** First value of a query parameter, percent-decoded; NULL if it is not there. */
 	const char *(*query)(void *query_context, const char *name);
 	/** All values of one, in order. */
-	void (*query_all)(void *query_context, const char *name, po_query_each each, void *each_context);
+	void (*query_all)(
+		void *query_context, const char *name, po_query_each each, void *each_context);
 	void *query_context;
 	const char *body; /* may be NULL if length is 0 */
 	size_t length;

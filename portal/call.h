@@ -65,8 +65,7 @@ bool po_query_number(
 /** `limit`: at least 1; what is above IPC_PAGE_MAX counts as that, which is also the default. */
 bool po_query_limit(struct po_call *call, uint32_t *out);
 /** A DevEUI, an NSID. */
-bool po_query_eui(
-	struct po_call *call, const char *name, uint8_t out[LW_EUI_SIZE], uint8_t *has);
+bool po_query_eui(struct po_call *call, const char *name, uint8_t out[LW_EUI_SIZE], uint8_t *has);
 /** All values of a NetID parameter. */
 bool po_query_net_ids(struct po_call *call, const char *name,
 	uint8_t out[IPC_NET_IDS_MAX][LW_NET_ID_SIZE], uint8_t *count);

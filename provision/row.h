@@ -37,7 +37,8 @@ struct pr_row {
 struct pr_problem {
 	uint32_t line;
 	enum kw_err err;
-	char text[PR_TEXT_SIZE]; /* column, what is wrong, what to do; never a key or a part of one */
+	char text
+		[PR_TEXT_SIZE]; /* column, what is wrong, what to do; never a key or a part of one */
 };
 
 struct pr_sink {

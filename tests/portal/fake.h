@@ -22,9 +22,9 @@ struct fake {
 	} body;
 	uint8_t *tail;
 	size_t tail_length;
-	enum kw_err fail; /* no answer, but this */
-	enum kw_err err;  /* of the answer */
-	bool bodiless;    /* an error with no body */
+	enum kw_err fail;   /* no answer, but this */
+	enum kw_err err;    /* of the answer */
+	bool bodiless;      /* an error with no body */
 	const void *answer; /* body; NULL: zeros */
 	/* the request */
 	const char *query[FAKE_QUERY_MAX][2];
@@ -47,8 +47,8 @@ int fake_teardown(void **state);
 void fake_query(struct fake *fake, const char *name, const char *value);
 /** Ask the API; forgets the query afterwards. */
 unsigned fake_call(struct fake *fake, const char *method, const char *path, const char *body);
-unsigned fake_call_octets(struct fake *fake, const char *method, const char *path, const void *body,
-	size_t length);
+unsigned fake_call_octets(
+	struct fake *fake, const char *method, const char *path, const void *body, size_t length);
 
 /** Members of the last answer, by a path such as "error.code". */
 const char *fake_text(const struct fake *fake, const char *path);
