@@ -53,6 +53,9 @@ enum kw_err {
 	KW_E_NO_KEK = -52,          /* a key must be wrapped and the KEK is missing */
 	KW_E_UNSUPPORTED = -53,     /* a message or procedure that is not offered */
 	KW_E_PROTOCOL = -54,        /* a ProtocolVersion that is not spoken here */
+	KW_E_SENDER_NS_ID = -55,    /* SenderNSID is not that of the authenticated peer */
+	KW_E_RANGE = -56,           /* JoinEUI is outside the ranges of this peer */
+	KW_E_DEVICE_NS_ID = -57,    /* another network server may activate this device */
 
 	/* keystore */
 	KW_E_STORE = -60,         /* the store failed; it has been logged */

@@ -107,7 +107,9 @@ int cli_next_option(struct cli *cli, const struct cli_command *command, int argc
 static void list_commands(FILE *stream, const struct cli_command *commands)
 {
 	for (; commands->name != NULL; commands++) {
-		fprintf(stream, "  %-22s %s\n", commands->name, commands->summary);
+		if (commands->summary != NULL) {
+			fprintf(stream, "  %-22s %s\n", commands->name, commands->summary);
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ struct cli {
 
 struct cli_command {
 	const char *name;    /* as typed, e.g. "device import"; starts messages */
-	const char *summary; /* one line for the list of commands */
+	const char *summary; /* one line for the list of commands; NULL: not listed */
 	const char *help;    /* --help: usage, options, examples; ends with a newline */
 	int (*run)(struct cli *cli, int argc, char **argv);
 };

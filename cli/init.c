@@ -74,10 +74,10 @@ static void print_next(const struct cli *cli)
 	const char *option = cli->config_path == NULL ? "" : " -c ";
 	const char *path = cli->config_path == NULL ? "" : cli->config_path;
 
-	printf("\nNext:\n"
-	       "  keywardd%s%s                          start the server\n"
-	       "  keyward%s%s ns add NAME --net-id N --token  let a network server in\n"
-	       "  keyward%s%s device import FILE --net-id N   load devices\n",
+	printf("\nNext: start the server, let a network server in, load devices\n"
+	       "  keywardd%s%s\n"
+	       "  keyward%s%s ns add NAME --net-id N --token\n"
+	       "  keyward%s%s device import FILE --net-id N\n",
 		option, path, option, path, option, path);
 }
 

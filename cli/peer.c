@@ -80,8 +80,7 @@ const struct cli_command cli_ns_commands[] = {
 	[COMMAND_REMOVE] = {"ns remove", "forget a network server",
 		"Usage: keyward ns remove NAME\n\nExample:\n  keyward ns remove partner\n",
 		ns_remove},
-	[COMMAND_TEST] = {"ns test", "not supported by this version",
-		"ns test is not supported by this version.\n", ns_test},
+	[COMMAND_TEST] = {"ns test", NULL, "ns test is not supported by this version.\n", ns_test},
 	{NULL, NULL, NULL, NULL},
 };
 

@@ -242,9 +242,9 @@ const char *sim_result_meaning(const char *result_code)
 		{"FrameReplayed",
 			"this DevNonce was used already, or is not above the last one: raise "
 			"--dev-nonce, or reset the nonces of the device at the join server"},
-		{"JoinReqFailed", "a DevNonce that was used already (raise --dev-nonce), or "
-				  "registered version, "
-				  "MACVersion and OptNeg that do not agree"},
+		{"JoinReqFailed", "a DevNonce that was used already (raise --dev-nonce), "
+				  "registered version, MACVersion and OptNeg that do not agree, or "
+				  "a KEK that is missing"},
 		{"ActivationDisallowed", "this network may not activate this device: name its "
 					 "NetID on the device, or "
 					 "the device is blocked"},

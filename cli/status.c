@@ -47,7 +47,7 @@ static void print_joins(const json_t *status)
 	cli_print_member("  wrong MIC", joins, "mic_failures");
 	cli_print_member("  missing KEK", joins, "missing_keks");
 	if (uptime > 0) {
-		printf("%-18s %.2f/s on average since %" PRIu64 " s\n", "rate",
+		printf("%-18s %.2f/s on average over %" PRIu64 " s\n", "rate",
 			(double)accepted / (double)uptime, uptime);
 	}
 }

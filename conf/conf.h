@@ -42,7 +42,6 @@ struct conf {
 		unsigned processes; /* fronts; "auto" has been resolved: cores - 1, at least 1 */
 		char tls_certificate[CONF_PATH_SIZE]; /* "" = none */
 		char tls_key[CONF_PATH_SIZE];
-		char tls_client_ca[CONF_PATH_SIZE]; /* not offered yet: "" */
 		char trusted_proxies[CONF_PROXIES_MAX][CONF_WORD_SIZE];
 		size_t proxy_count;
 	} server;
@@ -56,7 +55,6 @@ struct conf {
 	} join;
 	struct {
 		char socket[CONF_PATH_SIZE];
-		char listen[CONF_WORD_SIZE]; /* "" = off; not offered yet: "" */
 	} admin;
 	struct {
 		enum kw_log_level level;

@@ -6,109 +6,43 @@
 
 /* What a message of each kind may look like. A kind that a direction does not have is not listed
  * as sent there. */
-static const struct kind {
+struct kind {
 	const char *name;
 	bool request; /* exists on the way to the vault */
 	bool answer;  /* exists on the way from it */
 	bool batch;   /* several bodies */
+	bool tail;    /* an envelope behind the request's body */
 	uint16_t request_size;
 	uint16_t answer_size;
-	uint16_t tail_at; /* place of the tail's length in the request body */
-	bool tail;
-	uint32_t tail_max;
-} kinds[IPC_KIND_COUNT] = {
-	[IPC_HELLO] = {.name = "HELLO", .answer = true, .answer_size = sizeof(struct ipc_hello)},
-	[IPC_JOIN] = {.name = "JOIN",
-		.request = true,
-		.answer = true,
-		.batch = true,
-		.request_size = sizeof(struct ipc_join_req),
-		.answer_size = sizeof(struct ipc_join_ans)},
-	[IPC_REPORT] = {.name = "REPORT",
-		.request = true,
-		.request_size = sizeof(struct ipc_report)},
-	[IPC_STATUS] = {.name = "STATUS",
-		.request = true,
-		.answer = true,
-		.answer_size = sizeof(struct ipc_status)},
-	[IPC_INTAKE] = {.name = "INTAKE",
-		.request = true,
-		.answer = true,
-		.answer_size = sizeof(struct ipc_intake)},
-	[IPC_DEVICE_IMPORT] = {.name = "DEVICE_IMPORT",
-		.request = true,
-		.answer = true,
-		.request_size = sizeof(struct ipc_import_req),
-		.answer_size = sizeof(struct ipc_import_ans),
-		.tail = true,
-		.tail_at = offsetof(struct ipc_import_req, envelope_length),
-		.tail_max = IPC_ENVELOPE_MAX},
-	[IPC_DEVICE_GENERATE] = {.name = "DEVICE_GENERATE",
-		.request = true,
-		.answer = true,
-		.request_size = sizeof(struct ipc_device_req),
-		.answer_size = sizeof(struct ipc_device_ans)},
-	[IPC_DEVICE_GET] = {.name = "DEVICE_GET",
-		.request = true,
-		.answer = true,
-		.request_size = sizeof(struct ipc_device_req),
-		.answer_size = sizeof(struct ipc_device_ans)},
-	[IPC_DEVICE_LIST] = {.name = "DEVICE_LIST",
-		.request = true,
-		.answer = true,
-		.request_size = sizeof(struct ipc_list_req),
-		.answer_size = sizeof(struct ipc_device_page)},
-	[IPC_DEVICE_SET] = {.name = "DEVICE_SET",
-		.request = true,
-		.answer = true,
-		.request_size = sizeof(struct ipc_device_req),
-		.answer_size = sizeof(struct ipc_device_ans)},
-	[IPC_DEVICE_REMOVE] = {.name = "DEVICE_REMOVE",
-		.request = true,
-		.answer = true,
-		.request_size = sizeof(struct ipc_device_req),
-		.answer_size = sizeof(struct ipc_device_ans)},
-	[IPC_DEVICE_RESET] = {.name = "DEVICE_RESET",
-		.request = true,
-		.answer = true,
-		.request_size = sizeof(struct ipc_device_req),
-		.answer_size = sizeof(struct ipc_device_ans)},
-	[IPC_PEER_ADD] = {.name = "PEER_ADD",
-		.request = true,
-		.answer = true,
-		.request_size = sizeof(struct ipc_peer_req),
-		.answer_size = sizeof(struct ipc_peer_ans),
-		.tail = true,
-		.tail_at = offsetof(struct ipc_peer_req, kek_envelope_length),
-		.tail_max = IPC_ENVELOPE_MAX},
-	[IPC_PEER_SET] = {.name = "PEER_SET",
-		.request = true,
-		.answer = true,
-		.request_size = sizeof(struct ipc_peer_req),
-		.answer_size = sizeof(struct ipc_peer_ans),
-		.tail = true,
-		.tail_at = offsetof(struct ipc_peer_req, kek_envelope_length),
-		.tail_max = IPC_ENVELOPE_MAX},
-	[IPC_PEER_GET] = {.name = "PEER_GET",
-		.request = true,
-		.answer = true,
-		.request_size = sizeof(struct ipc_peer_req),
-		.answer_size = sizeof(struct ipc_peer_ans)},
-	[IPC_PEER_LIST] = {.name = "PEER_LIST",
-		.request = true,
-		.answer = true,
-		.request_size = sizeof(struct ipc_list_req),
-		.answer_size = sizeof(struct ipc_peer_page)},
-	[IPC_PEER_REMOVE] = {.name = "PEER_REMOVE",
-		.request = true,
-		.answer = true,
-		.request_size = sizeof(struct ipc_peer_req),
-		.answer_size = sizeof(struct ipc_peer_ans)},
-	[IPC_EVENTS] = {.name = "EVENTS",
-		.request = true,
-		.answer = true,
-		.request_size = sizeof(struct ipc_events_req),
-		.answer_size = sizeof(struct ipc_events_page)},
+	uint16_t tail_at; /* place of the tail's length in the request's body */
+};
+
+#define ASKS(type)         .request = true, .request_size = sizeof(struct type)
+#define SAYS(type)         .answer = true, .answer_size = sizeof(struct type)
+#define TAIL(type, length) .tail = true, .tail_at = offsetof(struct type, length)
+
+static const struct kind kinds[IPC_KIND_COUNT] = {
+	[IPC_HELLO] = {"HELLO", SAYS(ipc_hello)},
+	[IPC_JOIN] = {"JOIN", ASKS(ipc_join_req), SAYS(ipc_join_ans), .batch = true},
+	[IPC_REPORT] = {"REPORT", ASKS(ipc_report)},
+	[IPC_STATUS] = {"STATUS", .request = true, SAYS(ipc_status)},
+	[IPC_INTAKE] = {"INTAKE", .request = true, SAYS(ipc_intake)},
+	[IPC_DEVICE_IMPORT] = {"DEVICE_IMPORT", ASKS(ipc_import_req), SAYS(ipc_import_ans),
+		TAIL(ipc_import_req, envelope_length)},
+	[IPC_DEVICE_GENERATE] = {"DEVICE_GENERATE", ASKS(ipc_device_req), SAYS(ipc_device_ans)},
+	[IPC_DEVICE_GET] = {"DEVICE_GET", ASKS(ipc_device_req), SAYS(ipc_device_ans)},
+	[IPC_DEVICE_LIST] = {"DEVICE_LIST", ASKS(ipc_list_req), SAYS(ipc_device_page)},
+	[IPC_DEVICE_SET] = {"DEVICE_SET", ASKS(ipc_device_req), SAYS(ipc_device_ans)},
+	[IPC_DEVICE_REMOVE] = {"DEVICE_REMOVE", ASKS(ipc_device_req), SAYS(ipc_device_ans)},
+	[IPC_DEVICE_RESET] = {"DEVICE_RESET", ASKS(ipc_device_req), SAYS(ipc_device_ans)},
+	[IPC_PEER_ADD] = {"PEER_ADD", ASKS(ipc_peer_req), SAYS(ipc_peer_ans),
+		TAIL(ipc_peer_req, kek_envelope_length)},
+	[IPC_PEER_SET] = {"PEER_SET", ASKS(ipc_peer_req), SAYS(ipc_peer_ans),
+		TAIL(ipc_peer_req, kek_envelope_length)},
+	[IPC_PEER_GET] = {"PEER_GET", ASKS(ipc_peer_req), SAYS(ipc_peer_ans)},
+	[IPC_PEER_LIST] = {"PEER_LIST", ASKS(ipc_list_req), SAYS(ipc_peer_page)},
+	[IPC_PEER_REMOVE] = {"PEER_REMOVE", ASKS(ipc_peer_req), SAYS(ipc_peer_ans)},
+	[IPC_EVENTS] = {"EVENTS", ASKS(ipc_events_req), SAYS(ipc_events_page)},
 };
 
 #define FITS(part) (sizeof(struct ipc_header) + (part) <= IPC_MESSAGE_MAX)
@@ -187,7 +121,7 @@ static enum kw_err tail_check(
 
 	if (to_vault && kind->tail) {
 		memcpy(&said, body + kind->tail_at, sizeof(said));
-		if (said > kind->tail_max) {
+		if (said > IPC_ENVELOPE_MAX) {
 			return KW_E_INVALID;
 		}
 	}

@@ -31,10 +31,8 @@
 #define IPC_NAME_SIZE       64  /* names of peers and devices, NUL included */
 #define IPC_LABEL_SIZE      64  /* KEK labels, NUL included */
 #define IPC_TEXT_SIZE       256 /* words for people, NUL included */
-#define IPC_URL_SIZE        256
-#define IPC_NET_IDS_MAX     8 /* networks on a device, on a peer */
+#define IPC_NET_IDS_MAX     8   /* networks on a device, on a peer */
 #define IPC_RANGES_MAX      8
-#define IPC_KEKS_MAX        4
 #define IPC_SESSION_ID_SIZE 16
 #define IPC_DIGEST_SIZE     32
 #define IPC_PAGE_MAX        64 /* records in one list answer */

@@ -52,7 +52,8 @@ static const struct {
 	const char *text;
 } fixed[] = {
 	{KW_E_EXHAUSTED, "no JoinNonce is left for this device; it needs new root keys"},
-	{KW_E_FRAME_SIZE, "PHYPayload is not a Join-request, which has 23 octets"},
+	{KW_E_FRAME_SIZE,
+		"PHYPayload has not the 23 octets of a Join-request, or CFList not its 16"},
 	{KW_E_FRAME_TYPE, "PHYPayload is not a Join-request; its first octet must be 00"},
 	{KW_E_UNSUPPORTED, "a message or procedure that is not offered here"},
 	{KW_E_PROTOCOL, "a ProtocolVersion that is not spoken here; 1.0 and 1.1 are"},
@@ -143,16 +144,19 @@ static void add_sender(struct words *words)
 		add(words, "SenderID %s is not a network of the sender", words->net_id);
 		return;
 	}
-	add(words, "SenderID %s is not a network of %s; \"ns set %s --net-id %s\" makes it one",
+	add(words,
+		"SenderID %s is not a network of %s; \"ns set %s --net-id %s\" makes it the only "
+		"one, repeat --net-id for others",
 		words->net_id, words->peer, words->peer, words->net_id);
 }
 
 static void add_no_kek(struct words *words)
 {
 	add(words,
-		"a session key must be wrapped and the KEK is missing; \"ns set %s --kek-label "
-		"... --kek-file ...\" (or \"as set\" for the AppSKey) gives one",
-		peer_or(words, "NAME"));
+		"AppSKey must be wrapped and the KEK is missing; \"as set NAME --kek-label L "
+		"--kek-file F\" gives its application server one, \"device set %s --as-id ID\" "
+		"names that server",
+		words->dev_eui);
 }
 
 static void add_reason(struct words *words)
@@ -167,8 +171,21 @@ static void add_reason(struct words *words)
 	case KW_E_NOT_ALLOWED:
 		add(words,
 			"network %s may not activate this device; \"device set %s --net-id %s\" "
-			"allows it",
+			"allows it alone, repeat --net-id for others",
 			words->net_id, words->dev_eui, words->net_id);
+		break;
+	case KW_E_RANGE:
+		add(words,
+			"JoinEUI %s is outside the JoinEUIs of %s; \"ns set %s --join-eui RANGE\" "
+			"says which it may join",
+			words->join_eui, peer_or(words, "the network server"),
+			peer_or(words, "NAME"));
+		break;
+	case KW_E_DEVICE_NS_ID:
+		add(words,
+			"the device is for another network server than %s; compare the NSID of "
+			"\"device show %s\" and \"ns show %s\"",
+			peer_or(words, "this one"), words->dev_eui, peer_or(words, "NAME"));
 		break;
 	case KW_E_BLOCKED:
 		add(words, "the device is blocked; \"device unblock %s\" lets it join again",
@@ -183,10 +200,17 @@ static void add_reason(struct words *words)
 	case KW_E_SENDER:
 		add_sender(words);
 		break;
+	case KW_E_SENDER_NS_ID:
+		add(words,
+			"SenderNSID is missing or not that of %s; \"ns set %s --ns-id E\" "
+			"registers another",
+			peer_or(words, "the sender"), peer_or(words, "NAME"));
+		break;
 	case KW_E_RECEIVER:
 		add(words,
-			"JoinEUI %s is not served here, or is outside the --join-eui ranges of %s",
-			words->join_eui, peer_or(words, "the network server"));
+			"no device is registered under the JoinEUI that %s sent as ReceiverID; "
+			"this one is registered under JoinEUI %s",
+			peer_or(words, "the network server"), words->join_eui);
 		break;
 	case KW_E_NO_DEVICE:
 		add(words,

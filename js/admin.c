@@ -353,6 +353,13 @@ static const struct ks_peer *find_peer(const struct question *question)
 	return ks_peer_by_name(question->vault->store, (enum ks_peer_kind)peer->kind, peer->name);
 }
 
+static const char *peer_kind_text(const struct question *question)
+{
+	const struct ipc_peer *peer = &((const struct ipc_peer_req *)question->body)->peer;
+
+	return peer->kind == IPC_PEER_NS ? "network server" : "application server";
+}
+
 static enum kw_err check_new_peer(const struct ks_peer *peer, char text[IPC_TEXT_SIZE])
 {
 	if (peer->name[0] == '\0') {
@@ -444,7 +451,7 @@ static enum kw_err add_peer(const struct question *question, void *answer)
 		return KW_E_INVALID;
 	}
 	if (find_peer(question) != NULL) {
-		say(ans->text, "a peer of this name exists already");
+		say(ans->text, "the %s of this name exists already", peer_kind_text(question));
 		return KW_E_EXISTS;
 	}
 	if (!js_text_ok(request->peer.name, sizeof(request->peer.name))) {
@@ -455,9 +462,9 @@ static enum kw_err add_peer(const struct question *question, void *answer)
 	return put_peer(question, &peer, ans);
 }
 
-static enum kw_err unknown_peer(char text[IPC_TEXT_SIZE])
+static enum kw_err unknown_peer(const struct question *question, char text[IPC_TEXT_SIZE])
 {
-	say(text, "no peer of this name");
+	say(text, "no %s of this name", peer_kind_text(question));
 	return KW_E_NOT_FOUND;
 }
 
@@ -468,7 +475,7 @@ static enum kw_err set_peer(const struct question *question, void *answer)
 	struct ks_peer peer;
 
 	if (found == NULL) {
-		return unknown_peer(ans->text);
+		return unknown_peer(question, ans->text);
 	}
 	peer = *found;
 	return put_peer(question, &peer, ans);
@@ -480,7 +487,7 @@ static enum kw_err get_peer(const struct question *question, void *answer)
 	struct ipc_peer_ans *ans = answer;
 
 	if (found == NULL) {
-		return unknown_peer(ans->text);
+		return unknown_peer(question, ans->text);
 	}
 	js_peer_to_ipc(found, &ans->peer);
 	return KW_OK;
@@ -494,7 +501,7 @@ static enum kw_err remove_peer(const struct question *question, void *answer)
 	enum kw_err err;
 
 	if (found == NULL) {
-		return unknown_peer(ans->text);
+		return unknown_peer(question, ans->text);
 	}
 	js_peer_to_ipc(found, &ans->peer);
 	err = ks_txn_begin(question->vault->store, &txn);

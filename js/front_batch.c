@@ -88,11 +88,12 @@ void js_front_batch_gone(struct http_request *request)
 }
 
 void js_front_refuse(struct ipc_report *report, struct http_request *request, unsigned status,
-	const struct http_header *headers)
+	const struct http_header *headers, const char *reason)
 {
 	report->http_refused++;
 	if (kw_log_enabled(KW_LOG_INFO)) {
-		kw_log(KW_LOG_INFO, "front", "request refused", KW_NUM("status", status));
+		kw_log(KW_LOG_INFO, "front", "request refused", KW_NUM("status", status),
+			KW_STR("reason", reason));
 	}
 	http_answer(request, status, NULL, NULL, 0, headers);
 }
@@ -102,14 +103,14 @@ void js_front_refuse_credential(struct ipc_report *report, struct http_request *
 	static const struct http_header headers[] = {
 		{"WWW-Authenticate", "Bearer realm=\"keyward\""}, {NULL, NULL}};
 
-	js_front_refuse(report, request, 401, headers);
+	js_front_refuse(report, request, 401, headers, "bearer token missing or unknown");
 }
 
 void js_front_refuse_busy(struct ipc_report *report, struct http_request *request)
 {
 	static const struct http_header headers[] = {{"Retry-After", "1"}, {NULL, NULL}};
 
-	js_front_refuse(report, request, 503, headers);
+	js_front_refuse(report, request, 503, headers, "overloaded, or the vault is away");
 }
 
 static void log_answer(const struct bi_request *message, const char *result, uint64_t took_us)
@@ -150,7 +151,7 @@ static void answer(
 		return;
 	}
 	if (bi_answer_encode(&entry->message, said, body, sizeof(body), &length) != KW_OK) {
-		js_front_refuse(batch->report, request, 500, NULL);
+		js_front_refuse(batch->report, request, 500, NULL, "the answer does not fit");
 		return;
 	}
 	took_us = kw_mono_us(&kw_env_system) - http_request_arrived_us(request);

@@ -64,9 +64,9 @@ void js_front_batch_leave(struct js_front_batch *batch);
 /** Read what the vault says unasked; false if the channel is closed. */
 bool js_front_batch_listen(struct js_front_batch *batch);
 
-/** Answer without a body; counted as refused. */
+/** Answer without a body; counted as refused. The reason is for the log only. */
 void js_front_refuse(struct ipc_report *report, struct http_request *request, unsigned status,
-	const struct http_header *headers);
+	const struct http_header *headers, const char *reason);
 /** 401, 503 with their headers. */
 void js_front_refuse_credential(struct ipc_report *report, struct http_request *request);
 void js_front_refuse_busy(struct ipc_report *report, struct http_request *request);

@@ -135,15 +135,16 @@ static bool refused(struct js_front_http *http, struct http_request *request)
 	static const struct http_header allow[] = {{"Allow", "POST"}, {NULL, NULL}};
 
 	if (strcmp(http_request_method(request), "POST") != 0) {
-		js_front_refuse(http->report, request, 405, allow);
+		js_front_refuse(http->report, request, 405, allow, "the method is not POST");
 		return true;
 	}
 	if (!path_served(http, http_request_path(request))) {
-		js_front_refuse(http->report, request, 404, NULL);
+		js_front_refuse(http->report, request, 404, NULL, "a path that is not in paths");
 		return true;
 	}
 	if (!type_accepted(http_request_header(request, "Content-Type"))) {
-		js_front_refuse(http->report, request, 415, NULL);
+		js_front_refuse(
+			http->report, request, 415, NULL, "Content-Type is not application/json");
 		return true;
 	}
 	return false;
@@ -183,7 +184,8 @@ void js_front_http_handle(void *context, struct http_request *request)
 	}
 	body = http_request_body(request, &length);
 	if (bi_request_decode(body, length, message) != KW_OK) {
-		js_front_refuse(http->report, request, 400, NULL);
+		js_front_refuse(http->report, request, 400, NULL,
+			"no JSON object with a usable header, or a member twice");
 		return;
 	}
 	js_front_batch_add(http->batch, request, credential);

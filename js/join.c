@@ -84,7 +84,7 @@ static enum kw_err check_sender(struct js_join *join, struct attempt *attempt)
 	if (ns->has_ns_id && request->protocol == IPC_PROTOCOL_1_1 &&
 		(request->has_ns_id == 0 ||
 			memcmp(request->sender_ns_id, ns->ns_id.octets, LW_EUI_SIZE) != 0)) {
-		return KW_E_SENDER;
+		return KW_E_SENDER_NS_ID;
 	}
 	return KW_OK;
 }
@@ -182,7 +182,7 @@ static enum kw_err check_allowed(const struct attempt *attempt)
 		return KW_E_BLOCKED;
 	}
 	if (!join_eui_in_ranges(ns, &attempt->device.id.join_eui)) {
-		return KW_E_NOT_ALLOWED;
+		return KW_E_RANGE;
 	}
 	if (policy->net_id_count == 0) {
 		if (!ns->any_device) {
@@ -194,7 +194,7 @@ static enum kw_err check_allowed(const struct attempt *attempt)
 	}
 	/* The credential says which NS of the network is asking, in either protocol version. */
 	if (policy->has_ns_id && !(ns->has_ns_id && lw_eui_equal(&policy->ns_id, &ns->ns_id))) {
-		return KW_E_NOT_ALLOWED;
+		return KW_E_DEVICE_NS_ID;
 	}
 	return KW_OK;
 }
@@ -510,6 +510,15 @@ static void note_event(struct js_join *join, const struct attempt *attempt, enum
 	js_refusals_add(&join->refusals, &event);
 }
 
+static const char *missing_kek_help(const struct attempt *attempt)
+{
+	if (attempt->device.policy.as_id[0] == '\0') {
+		return "keyward device set DEVEUI --as-id ID";
+	}
+	return attempt->as == NULL ? "keyward as add NAME --as-id ID --kek-label L --kek-file F"
+				   : "keyward as set NAME --kek-label L --kek-file F";
+}
+
 static void count(
 	struct js_join *join, const struct attempt *attempt, enum kw_err err, bool repeated)
 {
@@ -531,7 +540,7 @@ static void count(
 		kw_log(KW_LOG_ERROR, "join", "refused: the key encryption key is missing",
 			KW_EUI("dev_eui", attempt->device.id.dev_eui.octets),
 			KW_STR("as_id", attempt->device.policy.as_id),
-			KW_STR("help", "keyward as set NAME --kek-label L --kek-file F"));
+			KW_STR("help", missing_kek_help(attempt)));
 	}
 }
 

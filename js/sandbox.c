@@ -138,14 +138,19 @@ static bool deny_processes(scmp_filter_ctx filter)
 	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0;
 }
 
+static struct scmp_arg_cmp first_is_not(scmp_datum_t value)
+{
+	return (struct scmp_arg_cmp){.arg = 0, .op = SCMP_CMP_NE, .datum_a = value};
+}
+
 /* Where keywardd is not started as root, its other children are of the same user: what a process may
  * do to itself, it may not do to them. */
 static bool deny_others(scmp_filter_ctx filter)
 {
 	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
-		       SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid())) == 0 &&
-	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
-		       SCMP_A0(SCMP_CMP_NE, 0)) == 0;
+		       first_is_not((scmp_datum_t)getpid())) == 0 &&
+	       seccomp_rule_add(
+		       filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1, first_is_not(0)) == 0;
 }
 
 static bool fill(scmp_filter_ctx filter, enum js_role role)

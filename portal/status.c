@@ -48,8 +48,7 @@ static void warn_joins(struct warnings *warnings, const struct ipc_status *statu
 	if (status->missing_keks > 0) {
 		warn(warnings,
 			"%llu joins were refused because a KEK is missing; \"keyward events\" "
-			"names "
-			"the server that needs one",
+			"names the devices and what helps",
 			(unsigned long long)status->missing_keks);
 	}
 	if (status->dev_nonces_high > 0) {

@@ -52,6 +52,9 @@ static bool is_error(enum kw_err err)
 	case KW_E_NO_KEK:
 	case KW_E_UNSUPPORTED:
 	case KW_E_PROTOCOL:
+	case KW_E_SENDER_NS_ID:
+	case KW_E_RANGE:
+	case KW_E_DEVICE_NS_ID:
 	case KW_E_STORE:
 	case KW_E_STORE_FULL:
 	case KW_E_STORE_NEWER:

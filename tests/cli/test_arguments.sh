@@ -29,6 +29,11 @@ check 0 '^keyward [0-9]' --version
 check 2 'which command' device
 check 2 'unknown command device nonsense' device nonsense
 check 0 'device reset-nonces' device --help
+check 0 'ns remove' ns --help
+if grep -q 'ns test' "$folder/out"; then
+	echo "keyward ns --help lists a command that this version does not have"
+	failed=1
+fi
 
 # Every command explains itself, with an example, and names an option that it does not know.
 for command in init status events 'intake certificate' \

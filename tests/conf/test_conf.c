@@ -53,14 +53,12 @@ static void check_defaults(void)
 	assert_int_equal(conf.server.processes, 1);
 	assert_string_equal(conf.server.tls_certificate, "");
 	assert_string_equal(conf.server.tls_key, "");
-	assert_string_equal(conf.server.tls_client_ca, "");
 	assert_int_equal(conf.server.proxy_count, 0);
 	assert_string_equal(conf.keystore.path, "/var/lib/keyward");
 	assert_string_equal(conf.keystore.master_key, "file:/etc/keyward/master.key");
 	assert_int_equal(conf.keystore.map_size, UINT64_C(64) << 30);
 	assert_int_equal(conf.join.repeat_window_s, 10);
 	assert_string_equal(conf.admin.socket, "/run/keyward/admin.sock");
-	assert_string_equal(conf.admin.listen, "");
 	assert_int_equal(conf.log.level, KW_LOG_INFO);
 	assert_false(conf.log.json);
 }

@@ -183,7 +183,7 @@ class Server:
     def connect(self):
         if self.tls:
             context = ssl.create_default_context(cafile=str(self.folder / "tls.pem"))
-            return http.client.HTTPSConnection("localhost", self.port, context=context, timeout=20)
+            return http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=20)
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
 
     def post(self, body, token=None, path="/", headers=None, connection=None, method="POST"):

@@ -103,6 +103,9 @@ def test_methods_paths_and_types():
                      "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
                      "application/ json", "application", "json", ";", "application/json/x"):
             bench.unreadable(good, why=kind, status=415, headers={"Content-Type": kind})
+        log = bench.server.new_log()
+        for reason in ("the method is not POST", "Content-Type is not application/json"):
+            assert f'reason="{reason}"' in log, f"no {reason!r} in the log"
         with Wire(bench.server) as wire:
             wire.send(request(bench.token, good.encode(), method="CONNECT", path="localhost:80"))
             never_accepted(wire.answer(), "CONNECT")

@@ -65,6 +65,38 @@ def test_events():
         assert [event["sequence"] for event in events] == sorted(e["sequence"] for e in events)
 
 
+def test_the_command_that_helps():
+    """Several rules refuse with one result code; the log names the rule, and what is said to help
+    does not shut anybody out unsaid."""
+    with Server() as server:
+        ours = server.add_ns("ours", "--net-id", "000013", "--any-device")
+        other = server.add_ns("other", "--net-id", "60002D", "--join-eui", "ffffffffffffff00/56")
+        device = add_device(server)
+        assert ask(server, other, device, 1, net_id="60002D") == "ActivationDisallowed"
+        time.sleep(1.5)
+        assert '"ns set other --join-eui RANGE"' in server.cli("events")
+        server.cli("ns", "set", "other", "--join-eui", "")
+        assert ask(server, other, device, 2, net_id="60002D") == "ActivationDisallowed"
+        time.sleep(1.5)
+        assert '--net-id 60002d" allows it alone' in server.cli("events", "--limit", "1")
+        server.cli("device", "set", dev_eui(1), "--net-id", "60002d")
+        assert ask(server, other, device, 3, net_id="60002D") == "Success"
+        assert ask(server, ours, device, 4) == "ActivationDisallowed", "alone"
+        server.cli("device", "set", dev_eui(1), "--net-id", "60002d", "--net-id", "000013")
+        assert ask(server, ours, device, 5) == "Success"
+        server.cli("device", "set", dev_eui(1), "--ns-id", "0000000000000007")
+        assert ask(server, ours, device, 6) == "ActivationDisallowed"
+        time.sleep(1.5)
+        log = server.cli("events", "--limit", "1")
+        assert f'"device show {dev_eui(1)}" and "ns show ours"' in log, log
+        server.cli("ns", "set", "ours", "--ns-id", "0000000000000007")
+        assert ask(server, ours, device, 7) == "Success"
+        assert ask(server, ours, device, 8, ProtocolVersion="1.1",
+                   SenderNSID="0000000000000008") == "UnknownSender"
+        time.sleep(1.5)
+        assert '"ns set ours --ns-id E"' in server.cli("events", "--limit", "1")
+
+
 def test_events_in_pages():
     with Server() as server:
         token = server.add_ns("ours", "--net-id", "000013", "--any-device")

@@ -60,11 +60,11 @@ def test_network_servers():
                          words="keyward: ")
             assert "\x1b" not in said and "Bearer" not in said, repr(said)
         for command in ("show", "remove"):
-            fails(server, "ns", command, "nobody", words="no peer of this name")
-        fails(server, "ns", "set", "nobody", "--net-id", "000013", words="no peer of this name")
+            fails(server, "ns", command, "nobody", words="no network server of this name")
+        fails(server, "ns", "set", "nobody", "--net-id", "000013", words="no network server of this name")
         assert server.cli("ns", "remove", "home") == "network server home removed\n"
         assert ask(server, fresh, device, net_id="000025") == 401
-        fails(server, "ns", "show", "home", words="no peer of this name")
+        fails(server, "ns", "show", "home", words="no network server of this name")
         server.stop()
         server.start()
         assert [peer["name"] for peer in server.json("ns", "list")["network_servers"]] == ["other"]
@@ -205,7 +205,7 @@ def test_application_servers():
         assert "as.example" in server.cli("as", "show", "app")
         assert server.json("as", "show", "b")["app_s_key"] == "inline"
         assert server.cli("as", "remove", "b") == "application server b removed\n"
-        fails(server, "as", "show", "b", words="no peer of this name")
+        fails(server, "as", "show", "b", words="no application server of this name")
         # An NS and an AS may have one name: they are different collections.
         server.cli("as", "add", "ours", "--as-id", "c.example")
         assert server.json("ns", "show", "ours")["net_ids"] == ["000013"]

@@ -86,17 +86,30 @@ static void test_commands_that_help(void **state)
 	(void)state;
 	assert_has(&event, "network 000013 may not");
 	assert_has(&event, "device set 0004a30b001c0530 --net-id 000013");
+	assert_has(&event, "repeat --net-id for others");
+	event = refusal(KW_E_RANGE);
+	assert_has(&event, "JoinEUI 70b3d57ed0000001 is outside");
+	assert_has(&event, "ns set ns1 --join-eui RANGE");
+	event = refusal(KW_E_DEVICE_NS_ID);
+	assert_has(&event, "device show 0004a30b001c0530");
+	assert_has(&event, "ns show ns1");
+	event = refusal(KW_E_FRAME_SIZE);
+	assert_has(&event, "CFList"); /* its length is told by the same code */
 	event = refusal(KW_E_BLOCKED);
 	assert_has(&event, "device unblock 0004a30b001c0530");
 	event = refusal(KW_E_SENDER);
 	assert_has(&event, "ns set ns1 --net-id 000013");
+	assert_has(&event, "repeat --net-id for others");
+	event = refusal(KW_E_SENDER_NS_ID);
+	assert_has(&event, "ns set ns1 --ns-id");
 	event = refusal(KW_E_NO_KEK);
-	assert_has(&event, "ns set ns1 --kek-label");
+	assert_has(&event, "as set NAME --kek-label");
+	assert_has(&event, "device set 0004a30b001c0530 --as-id");
 	event = refusal(KW_E_NO_DEVICE);
 	assert_has(&event, "DevEUI 0004a30b001c0530 is not registered under JoinEUI "
 			   "70b3d57ed0000001");
 	event = refusal(KW_E_RECEIVER);
-	assert_has(&event, "JoinEUI 70b3d57ed0000001");
+	assert_has(&event, "this one is registered under JoinEUI 70b3d57ed0000001");
 }
 
 static void test_versions_and_mic(void **state)

@@ -376,6 +376,46 @@ static void give_ns_id(struct fixture *f, uint8_t ns_id)
 	assert_int_equal(ks_txn_commit(txn), KW_OK);
 }
 
+static void test_sender_ns_id_must_be_the_peers(void **state)
+{
+	struct fixture *f = *state;
+	struct ipc_join_req request = request_of(f, 3, 1);
+	struct ipc_join_ans ans;
+
+	give_ns_id(f, 7);
+	request.protocol = IPC_PROTOCOL_1_1;
+	refused(f, &request, KW_E_SENDER_NS_ID);
+	request.has_ns_id = 1;
+	refused(f, &request, KW_E_SENDER_NS_ID);
+	request.sender_ns_id[7] = 7;
+	assert_int_equal(ask(f, &request, &ans), KW_OK);
+}
+
+static void give_range(struct fixture *f, const char *text)
+{
+	struct ks_peer peer = *ks_peer_by_token(f->store, token);
+	struct ks_txn *txn;
+
+	peer.range_count = 1;
+	assert_int_equal(lw_eui_range_read(text, &peer.ranges[0]), KW_OK);
+	assert_int_equal(ks_txn_begin(f->store, &txn), KW_OK);
+	assert_int_equal(ks_peer_put(txn, &peer), KW_OK);
+	assert_int_equal(ks_txn_commit(txn), KW_OK);
+}
+
+/* What helps is another command than for a network that is not listed. */
+static void test_only_within_the_ranges_of_the_peer(void **state)
+{
+	struct fixture *f = *state;
+	struct ipc_join_req request = request_of(f, 3, 1);
+	struct ipc_join_ans ans;
+
+	give_range(f, "ffffffffffffff00/56");
+	refused(f, &request, KW_E_RANGE);
+	give_range(f, "0000000000000000/0");
+	assert_int_equal(ask(f, &request, &ans), KW_OK);
+}
+
 /* The NSID of a device counts also where its network is left to --any-device. */
 static void test_only_its_network_server_may_join_it(void **state)
 {
@@ -384,9 +424,9 @@ static void test_only_its_network_server_may_join_it(void **state)
 	struct ipc_join_ans ans;
 
 	set_policy(f, 3, only_from_7);
-	refused(f, &request, KW_E_NOT_ALLOWED);
+	refused(f, &request, KW_E_DEVICE_NS_ID);
 	give_ns_id(f, 8);
-	refused(f, &request, KW_E_NOT_ALLOWED);
+	refused(f, &request, KW_E_DEVICE_NS_ID);
 	give_ns_id(f, 7);
 	assert_int_equal(ask(f, &request, &ans), KW_OK);
 }
@@ -725,6 +765,8 @@ int main(void)
 		TEST(test_front_is_not_believed),
 		TEST(test_unknown_device),
 		TEST(test_only_its_networks_may_join_it),
+		TEST(test_sender_ns_id_must_be_the_peers),
+		TEST(test_only_within_the_ranges_of_the_peer),
 		TEST(test_only_its_network_server_may_join_it),
 		TEST(test_blocked),
 		TEST(test_every_bit_of_a_forged_frame),
