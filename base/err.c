@@ -45,6 +45,8 @@ static const struct {
 	{KW_E_SENDER_NS_ID, "SenderNSID does not belong to the authenticated peer"},
 	{KW_E_RANGE, "JoinEUI is outside the ranges of this peer"},
 	{KW_E_DEVICE_NS_ID, "this network server may not activate this device"},
+	{KW_E_NO_SESSION, "no session of this SessionKeyID is remembered"},
+	{KW_E_OTHER_AS, "the session is of another application server"},
 	{KW_E_STORE, "the store failed"},
 	{KW_E_STORE_FULL, "disk or store full"},
 	{KW_E_STORE_NEWER, "the store was written by a newer Keyward"},
@@ -55,6 +57,11 @@ static const struct {
 	{KW_E_MASTER_KEY, "the master key is not the one of this store"},
 	{KW_E_MASTER_FILE, "the master key file is absent, open to others or malformed"},
 	{KW_E_ENVELOPE, "not a CMS envelope to the intake certificate"},
+
+	{KW_E_ROAMING, "this network has no roaming agreement for the device"},
+	{KW_E_NO_HOME, "the device has no home network yet"},
+	{KW_E_NET_ID, "the device cannot be on this network"},
+	{KW_E_REJOIN, "the device has no 1.1 session to rejoin from"},
 };
 
 const char *kw_err_text(enum kw_err err)

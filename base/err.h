@@ -56,6 +56,8 @@ enum kw_err {
 	KW_E_SENDER_NS_ID = -55,    /* SenderNSID is not that of the authenticated peer */
 	KW_E_RANGE = -56,           /* JoinEUI is outside the ranges of this peer */
 	KW_E_DEVICE_NS_ID = -57,    /* another network server may activate this device */
+	KW_E_NO_SESSION = -58,      /* no remembered session has this SessionKeyID */
+	KW_E_OTHER_AS = -59,        /* the session was for another application server */
 
 	/* keystore */
 	KW_E_STORE = -60,         /* the store failed; it has been logged */
@@ -68,6 +70,12 @@ enum kw_err {
 	KW_E_MASTER_KEY = -67,    /* the master key is not the one of this store */
 	KW_E_MASTER_FILE = -68, /* the master key file is absent, readable by others or malformed */
 	KW_E_ENVELOPE = -69,    /* not a CMS AuthEnvelopedData to our intake certificate */
+
+	/* frames and joining, continued */
+	KW_E_ROAMING = -80, /* the asking network is not on the roaming list of the device */
+	KW_E_NO_HOME = -81, /* the device has no home network yet */
+	KW_E_NET_ID = -82,  /* NetID of a Rejoin-request is none that the device may be on */
+	KW_E_REJOIN = -83,  /* the device has no 1.1 session, so it cannot rejoin */
 };
 
 /** What an error means, for people: a short text without a full stop. Never NULL. */

@@ -23,7 +23,7 @@ struct kind {
 
 static const struct kind kinds[IPC_KIND_COUNT] = {
 	[IPC_HELLO] = {"HELLO", SAYS(ipc_hello)},
-	[IPC_JOIN] = {"JOIN", ASKS(ipc_join_req), SAYS(ipc_join_ans), .batch = true},
+	[IPC_BACKEND] = {"BACKEND", ASKS(ipc_backend_req), SAYS(ipc_backend_ans), .batch = true},
 	[IPC_REPORT] = {"REPORT", ASKS(ipc_report)},
 	[IPC_STATUS] = {"STATUS", .request = true, SAYS(ipc_status)},
 	[IPC_INTAKE] = {"INTAKE", .request = true, SAYS(ipc_intake)},
@@ -42,12 +42,14 @@ static const struct kind kinds[IPC_KIND_COUNT] = {
 	[IPC_PEER_GET] = {"PEER_GET", ASKS(ipc_peer_req), SAYS(ipc_peer_ans)},
 	[IPC_PEER_LIST] = {"PEER_LIST", ASKS(ipc_list_req), SAYS(ipc_peer_page)},
 	[IPC_PEER_REMOVE] = {"PEER_REMOVE", ASKS(ipc_peer_req), SAYS(ipc_peer_ans)},
+	[IPC_PEER_KEK_RETIRE] = {"PEER_KEK_RETIRE", ASKS(ipc_peer_req), SAYS(ipc_peer_ans)},
 	[IPC_EVENTS] = {"EVENTS", ASKS(ipc_events_req), SAYS(ipc_events_page)},
 };
 
 #define FITS(part) (sizeof(struct ipc_header) + (part) <= IPC_MESSAGE_MAX)
-static_assert(FITS(IPC_BATCH_MAX * sizeof(struct ipc_join_req)), "a batch of requests");
-static_assert(FITS(IPC_BATCH_MAX * sizeof(struct ipc_join_ans)), "a batch of answers");
+static_assert(FITS(IPC_BATCH_MAX * sizeof(struct ipc_backend_req)), "a batch of requests");
+static_assert(FITS(IPC_BATCH_MAX * (sizeof(struct ipc_backend_ans) + IPC_URL_SIZE - 1)),
+	"a batch of answers, each with an URL");
 static_assert(FITS(sizeof(struct ipc_import_req) + IPC_ENVELOPE_MAX), "an import");
 static_assert(FITS(sizeof(struct ipc_peer_req) + IPC_ENVELOPE_MAX), "a peer with its KEK");
 static_assert(sizeof(struct ipc_peer_page) <= UINT16_MAX, "sizes in the table");
@@ -114,6 +116,26 @@ static bool count_fits(const struct kind *kind, const struct ipc_header *header,
 	return header->count == 1;
 }
 
+/* The URLs of all answers of a batch. */
+static enum kw_err urls_check(const uint8_t *bodies, size_t count, size_t tail_length)
+{
+	size_t said = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint16_t length;
+
+		memcpy(&length,
+			bodies + i * sizeof(struct ipc_backend_ans) +
+				offsetof(struct ipc_backend_ans, answer_url_length),
+			sizeof(length));
+		if (length >= IPC_URL_SIZE) {
+			return KW_E_INVALID;
+		}
+		said += length;
+	}
+	return said == tail_length ? KW_OK : KW_E_TRUNCATED;
+}
+
 static enum kw_err tail_check(
 	const struct kind *kind, const uint8_t *body, size_t tail_length, bool to_vault)
 {
@@ -149,6 +171,9 @@ enum kw_err ipc_message_check(const void *message, size_t length, bool to_vault)
 	bodies = header.count * ipc_body_size(header.kind, to_vault);
 	if (header.length != length || bodies > length) {
 		return KW_E_TRUNCATED;
+	}
+	if (header.kind == IPC_BACKEND && !to_vault) {
+		return urls_check(octets + sizeof(header), header.count, length - bodies);
 	}
 	return tail_check(kind, octets + sizeof(header), length - bodies, to_vault);
 }

@@ -6,7 +6,7 @@
  *
  * A reader consumes a message to its last octet (ipc_message_check()). The vault sizes its own
  * answers. Requests may be outstanding in any number; an answer carries the request's number.
- * Kinds are permitted per connection: a front may send IPC_JOIN and IPC_REPORT, the portal the rest.
+ * Kinds are permitted per connection: a front may send IPC_BACKEND and IPC_REPORT, the portal the rest.
  *
  * **No kind returns a root key, a KEK or a token.** Session keys are returned to fronts only.
  */
@@ -24,9 +24,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define IPC_MAGIC       0x4b570001u /* "KW", version of this page */
+#define IPC_MAGIC       0x4b570002u /* "KW", version of this page */
 #define IPC_MESSAGE_MAX (160 * 1024)
-#define IPC_BATCH_MAX   256 /* bodies of IPC_JOIN in one message */
+#define IPC_BATCH_MAX   256 /* bodies of IPC_BACKEND in one message */
 
 #define IPC_NAME_SIZE       64  /* names of peers and devices, NUL included */
 #define IPC_LABEL_SIZE      64  /* KEK labels, NUL included */
@@ -35,17 +35,22 @@
 #define IPC_RANGES_MAX      8
 #define IPC_SESSION_ID_SIZE 16
 #define IPC_DIGEST_SIZE     32
-#define IPC_PAGE_MAX        64 /* records in one list answer */
+#define IPC_PAGE_MAX        64 /* devices or events in one list answer */
+#define IPC_PEER_PAGE_MAX   16
+#define IPC_CREDENTIALS_MAX 8 /* of a peer; also what one request shows of its sender */
+#define IPC_KEKS_MAX        8 /* generations of a peer's KEK */
+#define IPC_URL_SIZE        256
+#define IPC_SHOWN_SIZE      320 /* a credential as operators see it */
 #define IPC_ROW_ERRORS_MAX  100
 #define IPC_ENVELOPE_MAX    (128 * 1024)
 
 enum ipc_kind {
-	IPC_HELLO = 1,       /* vault to all: struct ipc_hello, once after its start */
-	IPC_JOIN,            /* front: struct ipc_join_req -> struct ipc_join_ans, in batches */
-	IPC_REPORT,          /* front: struct ipc_report, about once a second; no answer */
-	IPC_STATUS,          /* portal, from here on: nothing -> struct ipc_status */
-	IPC_INTAKE,          /* nothing -> struct ipc_intake */
-	IPC_DEVICE_IMPORT,   /* struct ipc_import_req and the envelope -> struct ipc_import_ans */
+	IPC_HELLO = 1,     /* vault to all: struct ipc_hello, once after its start */
+	IPC_BACKEND,       /* front: struct ipc_backend_req -> struct ipc_backend_ans, in batches */
+	IPC_REPORT,        /* front: struct ipc_report, about once a second; no answer */
+	IPC_STATUS,        /* portal, from here on: nothing -> struct ipc_status */
+	IPC_INTAKE,        /* nothing -> struct ipc_intake */
+	IPC_DEVICE_IMPORT, /* struct ipc_import_req and the envelope -> struct ipc_import_ans */
 	IPC_DEVICE_GENERATE, /* struct ipc_device_req -> struct ipc_device_ans */
 	IPC_DEVICE_GET,      /* struct ipc_device_req (dev_eui) -> struct ipc_device_ans */
 	IPC_DEVICE_LIST,     /* struct ipc_list_req -> struct ipc_device_page */
@@ -57,6 +62,7 @@ enum ipc_kind {
 	IPC_PEER_GET,        /* struct ipc_peer_req (kind, name) -> struct ipc_peer_ans */
 	IPC_PEER_LIST,       /* struct ipc_list_req (peer_kind) -> struct ipc_peer_page */
 	IPC_PEER_REMOVE,     /* struct ipc_peer_req (kind, name) -> struct ipc_peer_ans */
+	IPC_PEER_KEK_RETIRE, /* struct ipc_peer_req (kind, name, kek_label, force) -> the same */
 	IPC_EVENTS,          /* struct ipc_events_req -> struct ipc_events_page */
 	IPC_KIND_COUNT
 };
@@ -70,7 +76,7 @@ struct ipc_header {
 	uint16_t count;  /* bodies that follow */
 	uint32_t length; /* octets that follow, all bodies and what comes behind them */
 	int32_t err;     /* answers: enum kw_err for the message as a whole; requests: 0 */
-	uint64_t number; /* of the request; IPC_JOIN: each body has its own */
+	uint64_t number; /* of the request; IPC_BACKEND: each body has its own */
 };
 static_assert(sizeof(struct ipc_header) == 24, "layout");
 
@@ -78,44 +84,72 @@ struct ipc_hello {
 	uint64_t generation; /* another value for each start of the vault */
 };
 
-/* ---- joining ---- */
+/* ---- the Backend Interfaces ---- */
 
 enum ipc_protocol {
 	IPC_PROTOCOL_1_0 = 10, /* Backend Interfaces 1.0 */
 	IPC_PROTOCOL_1_1 = 11,
 };
 
+/** What a request asks for. */
+enum ipc_procedure {
+	IPC_PROCEDURE_NONE = 0, /* a request that is not offered; field_err says so */
+	IPC_PROCEDURE_JOIN = 1, /* JoinReq */
+	IPC_PROCEDURE_REJOIN = 2,
+	IPC_PROCEDURE_APP_S_KEY = 3,
+	IPC_PROCEDURE_HOME_NS = 4,
+	IPC_PROCEDURE_ERROR_NOTIF = 5, /* has no answer: only whether its sender is known */
+};
+
+enum ipc_credential_kind {              /* stored; never renumber */
+	IPC_CREDENTIAL_TOKEN = 1,       /* bearer token */
+	IPC_CREDENTIAL_HEADER = 2,      /* any other Authorization value, basic ones too */
+	IPC_CREDENTIAL_CERTIFICATE = 3, /* a client certificate */
+	IPC_CREDENTIAL_SUBJECT = 4,     /* a name in a client certificate of a CA */
+};
+
+/** A digest of what was shown; backend-if/credential.h says of what. */
+struct ipc_credential {
+	uint8_t kind; /* enum ipc_credential_kind */
+	uint8_t digest[IPC_DIGEST_SIZE];
+};
+
 /**
- * A JoinReq as the front understood it.
+ * A request as the front understood it.
  *
  * The vault authenticates and authorises before it looks at anything else. `field_err` is what the
  * front found wrong with the fields: the vault returns it once sender and receiver were accepted,
  * so a stranger learns nothing about fields, and a peer gets the right code.
  */
-struct ipc_join_req {
+struct ipc_backend_req {
 	uint64_t number;
-	uint8_t credential[IPC_DIGEST_SIZE]; /* SHA-256 of the bearer token */
-	uint8_t sender_net_id[LW_NET_ID_SIZE];
-	uint8_t protocol; /* enum ipc_protocol */
-	uint8_t sender_ns_id[LW_EUI_SIZE];
-	uint8_t receiver[LW_EUI_SIZE]; /* JoinEUI */
-	uint8_t dev_eui[LW_EUI_SIZE];
-	uint8_t dev_addr[LW_DEV_ADDR_SIZE];
-	uint8_t has_ns_id;
+	int32_t field_err; /* enum kw_err; 0: all fields are well formed and phy_payload is valid */
+	uint8_t procedure; /* enum ipc_procedure */
+	uint8_t protocol;  /* enum ipc_protocol */
 	uint8_t mac_version; /* enum lw_version */
 	uint8_t dl_settings;
 	uint8_t rx_delay; /* 0 to 15 */
 	uint8_t has_cf_list;
 	uint8_t sender_is_net_id; /* 0: SenderID was no NetID; sender_net_id is zero */
 	uint8_t receiver_is_eui;  /* 0: ReceiverID was no EUI; receiver is zero */
+	uint8_t has_ns_id;
 	uint8_t has_dev_eui;
+	uint8_t phy_length;         /* 23: Join-request; 19, 24: Rejoin-request */
+	uint8_t has_session_key_id; /* 0: none, or of a length that none of ours has */
+	uint8_t credential_count;
+	uint8_t sender_net_id[LW_NET_ID_SIZE];
+	uint8_t sender_ns_id[LW_EUI_SIZE];
+	uint8_t receiver[LW_EUI_SIZE]; /* JoinEUI */
+	uint8_t dev_eui[LW_EUI_SIZE];
+	uint8_t dev_addr[LW_DEV_ADDR_SIZE];
 	uint8_t cf_list[LW_CF_LIST_SIZE];
-	uint8_t phy_payload[LW_JOIN_REQUEST_SIZE];
-	uint8_t reserved;
-	int32_t field_err; /* enum kw_err; 0: all fields are well formed and phy_payload is valid */
-	uint32_t reserved2;
+	uint8_t phy_payload[LW_REQUEST_MAX];
+	uint8_t session_key_id[IPC_SESSION_ID_SIZE]; /* AppSKeyReq */
+	char as_id[IPC_NAME_SIZE]; /* AppSKeyReq: SenderID; "": longer than any AS-ID here */
+	struct ipc_credential credentials[IPC_CREDENTIALS_MAX];
+	uint8_t reserved[4];
 };
-static_assert(sizeof(struct ipc_join_req) == 128, "layout");
+static_assert(sizeof(struct ipc_backend_req) == 448, "layout");
 
 /** A key for the wire: 16 octets in the clear or 24 under a KEK; length 0: not part of it. */
 struct ipc_key {
@@ -123,12 +157,15 @@ struct ipc_key {
 	uint8_t octets[LW_WRAPPED_SIZE];
 };
 
-struct ipc_join_ans {
+struct ipc_backend_ans {
 	uint64_t number;
-	int32_t err;        /* enum kw_err; everything below is zero unless KW_OK */
-	uint32_t lifetime;  /* s */
-	uint8_t opt_neg;    /* 1: the three network keys; 0: nwk_s_key alone */
-	uint8_t phy_length; /* 17 or 33 */
+	int32_t err;                /* enum kw_err; what follows peer is zero unless KW_OK */
+	uint32_t lifetime;          /* s */
+	uint16_t answer_url_length; /* of the URL to which the answer is to be posted, behind all
+	                               bodies, in their order, without NUL; 0: answer at once */
+	char peer[IPC_NAME_SIZE];   /* who asked; "": nobody who is known */
+	uint8_t opt_neg;            /* 1: the three network keys; 0: nwk_s_key alone */
+	uint8_t phy_length;         /* 17 or 33; 0: no Join-accept */
 	uint8_t phy_payload[LW_JOIN_ACCEPT_MAX];
 	uint8_t has_session_key_id;
 	uint8_t session_key_id[IPC_SESSION_ID_SIZE];
@@ -138,14 +175,21 @@ struct ipc_join_ans {
 	struct ipc_key app_s_key;
 	char nwk_kek_label[IPC_LABEL_SIZE]; /* "" unless the network keys are wrapped */
 	char app_kek_label[IPC_LABEL_SIZE]; /* "" unless AppSKey is wrapped */
+	uint8_t h_net_id[LW_NET_ID_SIZE];   /* HomeNSAns */
+	uint8_t has_h_ns_id;
+	uint8_t h_ns_id[LW_EUI_SIZE];
+	uint8_t reserved[10];
 };
-static_assert(sizeof(struct ipc_join_ans) == 296, "layout");
+static_assert(sizeof(struct ipc_backend_ans) == 384, "layout");
 
 /** What a front counted since its start. */
 struct ipc_report {
 	uint64_t requests;
 	uint64_t http_refused;       /* answered with another HTTP status than 200 */
 	uint64_t connections;        /* open now */
+	uint64_t answers_posted;     /* asynchronous answers that the peer took */
+	uint64_t answers_failed;     /* given up, or refused for want of room */
+	uint64_t tls_expires_s;      /* Unix time at which the certificate ends; 0: plain HTTP */
 	struct kw_histogram latency; /* last octet of the request to the answer being ready, us */
 };
 
@@ -174,7 +218,11 @@ struct ipc_status {
 	uint32_t epoch;
 	uint32_t store_failed; /* 1: the last commit failed; joins are refused until one works */
 	uint32_t fronts;       /* that have reported */
-	struct ipc_report reports; /* of all fronts together */
+	uint32_t keks_missing; /* peers whose joins are refused for want of a KEK */
+	uint32_t reserved;
+	uint64_t credential_expires_s;       /* the pinned certificate that ends first; 0: none */
+	char credential_peer[IPC_NAME_SIZE]; /* whose that is */
+	struct ipc_report reports; /* of all fronts together; tls_expires_s: the earliest */
 };
 
 struct ipc_intake {
@@ -321,11 +369,18 @@ enum ipc_peer_set {
 	IPC_PEER_SET_NET_IDS = 1 << 0,
 	IPC_PEER_SET_NS_ID = 1 << 1,
 	IPC_PEER_SET_AS_ID = 1 << 2,
-	IPC_PEER_SET_TOKEN = 1 << 3,
 	IPC_PEER_SET_DELIVERY = 1 << 4,
 	IPC_PEER_SET_RANGES = 1 << 5,
 	IPC_PEER_SET_ANY_DEVICE = 1 << 6,
-	IPC_PEER_SET_KEK = 1 << 7, /* with an envelope: new and current; with kek_label "": none */
+	IPC_PEER_SET_KEK = 1 << 7,        /* with an envelope: one more, current from now on; with
+	                              kek_label "": all are forgotten, keys go in the clear */
+	IPC_PEER_SET_ANSWER_URL = 1 << 8, /* with "": answer at once */
+	IPC_PEER_SET_CLEAR = 1 << 9,
+	/* The credentials of a kind are replaced by those given of it; by none: taken away. */
+	IPC_PEER_SET_TOKEN = 1 << 10,
+	IPC_PEER_SET_HEADER = 1 << 11,
+	IPC_PEER_SET_CERTIFICATE = 1 << 12,
+	IPC_PEER_SET_SUBJECT = 1 << 13,
 };
 
 struct ipc_range {
@@ -333,35 +388,67 @@ struct ipc_range {
 	uint8_t last[LW_EUI_SIZE];
 };
 
+/** A credential without what could be used in its place. */
+struct ipc_shown_credential {
+	uint64_t expires_s; /* certificate: Unix time; 0: not known */
+	uint8_t kind;       /* enum ipc_credential_kind */
+	uint8_t reserved[7];
+	char text[IPC_SHOWN_SIZE]; /* certificate: SHA-256 in hexadecimal; subject: that of the CA,
+	                              a blank, the name; else "" */
+};
+
+struct ipc_kek {
+	uint64_t created_ms;
+	char label[IPC_LABEL_SIZE];
+	uint8_t current;
+	uint8_t octets; /* 16, 24 or 32 */
+	uint8_t reserved[6];
+};
+
 /** A network server or application server, without its secrets. */
 struct ipc_peer {
 	uint8_t kind; /* enum ipc_peer_kind */
 	uint8_t net_id_count;
 	uint8_t has_ns_id;
-	uint8_t has_token;
 	uint8_t delivery; /* enum ipc_delivery */
 	uint8_t any_device;
 	uint8_t range_count; /* 0: every JoinEUI */
-	uint8_t has_kek;
+	uint8_t clear;       /* AS: may be told AppSKey in the clear if it has no KEK */
+	uint8_t credential_count;
+	uint8_t kek_count;
+	uint8_t kek_missing; /* keys were wrapped for it and no KEK is current: joins are refused */
+	uint8_t reserved[6];
 	uint8_t net_ids[IPC_NET_IDS_MAX][LW_NET_ID_SIZE];
 	uint8_t ns_id[LW_EUI_SIZE];
 	struct ipc_range ranges[IPC_RANGES_MAX];
 	char name[IPC_NAME_SIZE];
 	char as_id[IPC_NAME_SIZE];
-	char kek_label[IPC_LABEL_SIZE];
+	char answer_url[IPC_URL_SIZE];
 	uint64_t created_ms;
 	uint64_t changed_ms;
+	struct ipc_shown_credential credentials[IPC_CREDENTIALS_MAX];
+	struct ipc_kek keks[IPC_KEKS_MAX]; /* oldest first */
 };
-static_assert(sizeof(struct ipc_peer) == 376, "layout");
+static_assert(sizeof(struct ipc_peer) == 3904, "layout");
+
+struct ipc_given_credential {
+	struct ipc_credential credential;
+	uint8_t reserved[7];
+	struct ipc_shown_credential shown; /* its kind is not looked at */
+};
 
 struct ipc_peer_req {
 	uint32_t set; /* enum ipc_peer_set; IPC_PEER_ADD: all that are given */
 	uint32_t
 		kek_envelope_length; /* CMS to the intake certificate, DER, behind this struct; 0: none */
-	uint8_t token_digest[IPC_DIGEST_SIZE]; /* SHA-256 of the bearer token */
-	struct ipc_peer peer;
+	char kek_label[IPC_LABEL_SIZE];
+	uint8_t force; /* IPC_PEER_KEK_RETIRE: also the current one */
+	uint8_t credential_count;
+	uint8_t reserved[6];
+	struct ipc_given_credential credentials[IPC_CREDENTIALS_MAX];
+	struct ipc_peer peer; /* its credentials and keks are not looked at */
 };
-static_assert(sizeof(struct ipc_peer_req) == 416, "layout");
+static_assert(sizeof(struct ipc_peer_req) == 6992, "layout");
 
 struct ipc_peer_ans {
 	struct ipc_peer peer;
@@ -371,7 +458,7 @@ struct ipc_peer_ans {
 struct ipc_peer_page {
 	uint32_t count;
 	uint32_t more;
-	struct ipc_peer peers[IPC_PAGE_MAX];
+	struct ipc_peer peers[IPC_PEER_PAGE_MAX];
 };
 
 /* ---- the join log ---- */
@@ -380,6 +467,16 @@ enum ipc_event_kind { /* stored; never renumber */
 	IPC_EVENT_ACCEPTED = 1,
 	IPC_EVENT_REFUSED = 2,
 	IPC_EVENT_REPEATED = 3, /* an identical request got the identical answer */
+	IPC_EVENT_SERVED = 4,   /* AppSKeyReq or HomeNSReq answered */
+};
+
+enum ipc_event_procedure { /* stored; never renumber */
+	IPC_EVENT_JOIN = 0,
+	IPC_EVENT_REJOIN_0 = 1,
+	IPC_EVENT_REJOIN_1 = 2,
+	IPC_EVENT_REJOIN_2 = 3,
+	IPC_EVENT_APP_S_KEY = 4,
+	IPC_EVENT_HOME_NS = 5,
 };
 
 /** One entry of the join log; ipc_event_words() says it for people. */
@@ -396,11 +493,12 @@ struct ipc_event {
 	uint8_t has_last;               /* last_dev_nonce means something */
 	int32_t err;                    /* refused: enum kw_err */
 	uint32_t join_nonce;            /* accepted */
-	uint16_t dev_nonce;
-	uint16_t last_dev_nonce; /* last accepted before this one */
+	uint16_t dev_nonce;             /* or the RJcount of a Rejoin-request */
+	uint16_t last_dev_nonce;        /* last accepted before this one; Rejoin: RJcount */
 	uint32_t repeats; /* how many refusals of the same kind this entry stands for, at least 1 */
 	uint8_t counts_dev_nonce;
-	uint8_t reserved[7];
+	uint8_t procedure; /* enum ipc_event_procedure */
+	uint8_t reserved[6];
 	char peer[IPC_NAME_SIZE];
 };
 static_assert(sizeof(struct ipc_event) == 128, "layout");

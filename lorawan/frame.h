@@ -19,6 +19,7 @@
 #define LW_JOIN_REQUEST_SIZE   23
 #define LW_REJOIN_02_SIZE      19
 #define LW_REJOIN_1_SIZE       24
+#define LW_REQUEST_MAX         24 /* the longest of all requests */
 #define LW_CF_LIST_SIZE        16
 #define LW_JOIN_ACCEPT_SIZE    17 /* without CFList, MIC included */
 #define LW_JOIN_ACCEPT_MAX     33 /* with CFList, MIC included */

@@ -55,6 +55,8 @@ static bool is_error(enum kw_err err)
 	case KW_E_SENDER_NS_ID:
 	case KW_E_RANGE:
 	case KW_E_DEVICE_NS_ID:
+	case KW_E_NO_SESSION:
+	case KW_E_OTHER_AS:
 	case KW_E_STORE:
 	case KW_E_STORE_FULL:
 	case KW_E_STORE_NEWER:
@@ -65,6 +67,10 @@ static bool is_error(enum kw_err err)
 	case KW_E_MASTER_KEY:
 	case KW_E_MASTER_FILE:
 	case KW_E_ENVELOPE:
+	case KW_E_ROAMING:
+	case KW_E_NO_HOME:
+	case KW_E_NET_ID:
+	case KW_E_REJOIN:
 		return true;
 	}
 	return false;
