@@ -2,10 +2,10 @@
  * What the portal may ask of the vault. Each handler reads its request from the message, works in
  * transactions of its own, and fills the answer's body; none of them can reach a root key.
  */
+#include "js/admin.h"
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "js/convert.h"
-#include "js/vault.h"
 #include "keystore/intake.h"
 
 #include <stdarg.h>
@@ -14,17 +14,7 @@
 
 #define EVENTS_LOOKED_MAX 20000 /* records: a few milliseconds */
 
-struct question {
-	struct js_vault *vault;
-	const void *body;
-	const uint8_t *tail;
-	size_t tail_length;
-};
-
-static void say(char text[IPC_TEXT_SIZE], const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void say(char text[IPC_TEXT_SIZE], const char *format, ...)
+void js_admin_say(char text[IPC_TEXT_SIZE], const char *format, ...)
 {
 	va_list list;
 
@@ -33,10 +23,19 @@ static void say(char text[IPC_TEXT_SIZE], const char *format, ...)
 	va_end(list);
 }
 
-static enum kw_err get_status(const struct question *question, void *answer)
+/* 0 is never. */
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	if (a == 0 || b == 0) {
+		return a + b;
+	}
+	return a < b ? a : b;
+}
+
+static enum kw_err get_status(const struct js_question *question, void *answer)
 {
 	struct js_vault *vault = question->vault;
-	const struct js_join_counters *counters = &vault->join.counters;
+	const struct js_counters *counters = &vault->backend.counters;
 	struct ipc_status *status = answer;
 	struct ks_store_figures figures;
 
@@ -74,12 +73,17 @@ static enum kw_err get_status(const struct question *question, void *answer)
 		status->reports.requests += report->requests;
 		status->reports.http_refused += report->http_refused;
 		status->reports.connections += report->connections;
+		status->reports.answers_posted += report->answers_posted;
+		status->reports.answers_failed += report->answers_failed;
+		status->reports.tls_expires_s =
+			sooner(status->reports.tls_expires_s, report->tls_expires_s);
 		kw_histogram_merge(&status->reports.latency, &report->latency);
 	}
+	js_admin_peers_status(vault, status);
 	return KW_OK;
 }
 
-static enum kw_err get_intake(const struct question *question, void *answer)
+static enum kw_err get_intake(const struct js_question *question, void *answer)
 {
 	struct ipc_intake *intake = answer;
 	size_t length;
@@ -111,7 +115,7 @@ static void note_problem(void *context, const struct pr_problem *problem)
 }
 
 static enum kw_err import_in_txn(
-	const struct question *question, struct ks_import *import, struct ipc_import_ans *ans)
+	const struct js_question *question, struct ks_import *import, struct ipc_import_ans *ans)
 {
 	struct ks_txn *txn;
 	enum kw_err err = ks_txn_begin(question->vault->store, &txn);
@@ -135,7 +139,7 @@ static enum kw_err import_in_txn(
 	return err;
 }
 
-static enum kw_err import_devices(const struct question *question, void *answer)
+static enum kw_err import_devices(const struct js_question *question, void *answer)
 {
 	const struct ipc_import_req *request = question->body;
 	struct ipc_import_ans *ans = answer;
@@ -180,8 +184,7 @@ static enum kw_err show(struct ks_txn *txn, const struct ks_device *device, stru
 	return err;
 }
 
-/* End a transaction: commit what went well, undo the rest. */
-static enum kw_err end(struct js_vault *vault, struct ks_txn *txn, enum kw_err err)
+enum kw_err js_admin_end(struct js_vault *vault, struct ks_txn *txn, enum kw_err err)
 {
 	if (err == KW_OK) {
 		return js_vault_commit(vault, txn);
@@ -190,7 +193,7 @@ static enum kw_err end(struct js_vault *vault, struct ks_txn *txn, enum kw_err e
 	return err;
 }
 
-static enum kw_err generate_device(const struct question *question, void *answer)
+static enum kw_err generate_device(const struct js_question *question, void *answer)
 {
 	const struct ipc_device_req *request = question->body;
 	struct ipc_device_ans *ans = answer;
@@ -214,12 +217,12 @@ static enum kw_err generate_device(const struct question *question, void *answer
 	}
 	err = ks_device_generate(txn, &device);
 	if (err == KW_E_EXISTS) {
-		say(ans->text, "a device with this DevEUI is registered already");
+		js_admin_say(ans->text, "a device with this DevEUI is registered already");
 	}
 	if (err == KW_OK) {
 		err = show(txn, &device, &ans->device);
 	}
-	err = end(question->vault, txn, err);
+	err = js_admin_end(question->vault, txn, err);
 	if (err == KW_OK) {
 		kw_log(KW_LOG_NOTICE, "device", "root keys generated",
 			KW_EUI("dev_eui", request->dev_eui), KW_EUI("join_eui", request->join_eui));
@@ -231,7 +234,7 @@ static enum kw_err generate_device(const struct question *question, void *answer
 typedef enum kw_err (*device_work)(
 	struct ks_txn *txn, struct ks_device *device, const struct ipc_device_req *request);
 
-static enum kw_err with_device(const struct question *question, struct ipc_device_ans *ans,
+static enum kw_err with_device(const struct js_question *question, struct ipc_device_ans *ans,
 	device_work work, const char *done)
 {
 	const struct ipc_device_req *request = question->body;
@@ -246,7 +249,7 @@ static enum kw_err with_device(const struct question *question, struct ipc_devic
 	memcpy(dev_eui.octets, request->dev_eui, LW_EUI_SIZE);
 	err = ks_device_find(txn, &dev_eui, &device);
 	if (err == KW_E_NOT_FOUND) {
-		say(ans->text, "no device with this DevEUI is registered here");
+		js_admin_say(ans->text, "no device with this DevEUI is registered here");
 	}
 	if (err == KW_OK && work != NULL) {
 		err = work(txn, &device, request);
@@ -254,7 +257,7 @@ static enum kw_err with_device(const struct question *question, struct ipc_devic
 	if (err == KW_OK) {
 		err = show(txn, &device, &ans->device);
 	}
-	err = end(question->vault, txn, err);
+	err = js_admin_end(question->vault, txn, err);
 	if (err == KW_OK && done != NULL) {
 		kw_log(KW_LOG_NOTICE, "device", done, KW_EUI("dev_eui", request->dev_eui));
 	}
@@ -283,36 +286,36 @@ static enum kw_err work_reset(
 	return ks_dev_nonce_reset(txn, &device->id);
 }
 
-static enum kw_err get_device(const struct question *question, void *answer)
+static enum kw_err get_device(const struct js_question *question, void *answer)
 {
 	return with_device(question, answer, NULL, NULL);
 }
 
-static enum kw_err set_device(const struct question *question, void *answer)
+static enum kw_err set_device(const struct js_question *question, void *answer)
 {
 	return with_device(question, answer, work_set, "device changed");
 }
 
-static enum kw_err remove_device(const struct question *question, void *answer)
+static enum kw_err remove_device(const struct js_question *question, void *answer)
 {
 	return with_device(question, answer, work_remove, "device removed");
 }
 
-static enum kw_err reset_device(const struct question *question, void *answer)
+static enum kw_err reset_device(const struct js_question *question, void *answer)
 {
 	return with_device(question, answer, work_reset, "DevNonces forgotten");
 }
 
-static uint32_t page_limit(uint32_t wanted)
+uint32_t js_page_limit(uint32_t wanted, uint32_t most)
 {
-	return wanted == 0 || wanted > IPC_PAGE_MAX ? IPC_PAGE_MAX : wanted;
+	return wanted == 0 || wanted > most ? most : wanted;
 }
 
-static enum kw_err list_devices(const struct question *question, void *answer)
+static enum kw_err list_devices(const struct js_question *question, void *answer)
 {
 	const struct ipc_list_req *request = question->body;
 	struct ipc_device_page *page = answer;
-	uint32_t limit = page_limit(request->limit);
+	uint32_t limit = js_page_limit(request->limit, IPC_PAGE_MAX);
 	struct lw_device_id after;
 	bool has_after = request->has_after != 0;
 	struct ks_device device;
@@ -341,208 +344,9 @@ static enum kw_err list_devices(const struct question *question, void *answer)
 	return err == KW_E_NOT_FOUND ? KW_OK : err;
 }
 
-/* ---- peers ---- */
-
-static const struct ks_peer *find_peer(const struct question *question)
-{
-	const struct ipc_peer *peer = &((const struct ipc_peer_req *)question->body)->peer;
-
-	if (!js_text_ok(peer->name, sizeof(peer->name))) {
-		return NULL;
-	}
-	return ks_peer_by_name(question->vault->store, (enum ks_peer_kind)peer->kind, peer->name);
-}
-
-static const char *peer_kind_text(const struct question *question)
-{
-	const struct ipc_peer *peer = &((const struct ipc_peer_req *)question->body)->peer;
-
-	return peer->kind == IPC_PEER_NS ? "network server" : "application server";
-}
-
-static enum kw_err check_new_peer(const struct ks_peer *peer, char text[IPC_TEXT_SIZE])
-{
-	if (peer->name[0] == '\0') {
-		say(text, "a peer needs a name");
-		return KW_E_MISSING;
-	}
-	if (peer->kind == KS_PEER_NS && peer->net_id_count == 0) {
-		say(text, "a network server needs at least one NetID");
-		return KW_E_MISSING;
-	}
-	if (peer->kind == KS_PEER_AS && peer->as_id[0] == '\0') {
-		say(text, "an application server needs its AS-ID");
-		return KW_E_MISSING;
-	}
-	return KW_OK;
-}
-
-static enum kw_err put_kek(
-	const struct question *question, struct ks_peer *peer, char text[IPC_TEXT_SIZE])
-{
-	const struct ipc_peer_req *request = question->body;
-	enum kw_err err;
-
-	if (question->tail_length == 0) {
-		if (request->peer.kek_label[0] != '\0') {
-			say(text, "a KEK label without its KEK");
-			return KW_E_MISSING;
-		}
-		memset(peer->kek_label, 0, sizeof(peer->kek_label));
-		memset(&peer->kek, 0, sizeof(peer->kek));
-		return KW_OK;
-	}
-	err = ks_intake_kek(question->vault->store, peer, request->peer.kek_label, question->tail,
-		question->tail_length);
-	if (err == KW_E_LENGTH) {
-		say(text, "a KEK has 16, 24 or 32 octets");
-	} else if (err == KW_E_INVALID) {
-		say(text, "a KEK label has 1 to 63 printable ASCII characters");
-	}
-	return err;
-}
-
-static enum kw_err put_peer(
-	const struct question *question, struct ks_peer *peer, struct ipc_peer_ans *ans)
-{
-	const struct ipc_peer_req *request = question->body;
-	struct ks_store *store = question->vault->store;
-	struct ks_txn *txn;
-	enum kw_err err = js_peer_from_ipc(&request->peer, request->set, peer);
-
-	if (err == KW_OK) {
-		err = check_new_peer(peer, ans->text);
-	}
-	if (err == KW_OK && (request->set & IPC_PEER_SET_TOKEN) != 0) {
-		err = ks_peer_set_token(store, peer, request->token_digest);
-	}
-	if (err == KW_OK) {
-		err = ks_txn_begin(store, &txn);
-	}
-	if (err != KW_OK) {
-		return err;
-	}
-	err = ks_peer_put(txn, peer);
-	if (err == KW_E_EXISTS) {
-		say(ans->text, "another peer has this name, AS-ID or token");
-	}
-	if (err == KW_OK && (request->set & IPC_PEER_SET_KEK) != 0) {
-		err = put_kek(question, peer, ans->text);
-		if (err == KW_OK) {
-			err = ks_peer_put(txn, peer);
-		}
-	}
-	err = end(question->vault, txn, err);
-	if (err == KW_OK) {
-		js_peer_to_ipc(peer, &ans->peer);
-		kw_log(KW_LOG_NOTICE, "peer", "peer recorded", KW_STR("name", peer->name));
-	}
-	return err;
-}
-
-static enum kw_err add_peer(const struct question *question, void *answer)
-{
-	const struct ipc_peer_req *request = question->body;
-	struct ipc_peer_ans *ans = answer;
-	struct ks_peer peer;
-
-	memset(&peer, 0, sizeof(peer));
-	if (request->peer.kind != IPC_PEER_NS && request->peer.kind != IPC_PEER_AS) {
-		return KW_E_INVALID;
-	}
-	if (find_peer(question) != NULL) {
-		say(ans->text, "the %s of this name exists already", peer_kind_text(question));
-		return KW_E_EXISTS;
-	}
-	if (!js_text_ok(request->peer.name, sizeof(request->peer.name))) {
-		return KW_E_INVALID;
-	}
-	peer.kind = (enum ks_peer_kind)request->peer.kind;
-	memcpy(peer.name, request->peer.name, sizeof(peer.name));
-	return put_peer(question, &peer, ans);
-}
-
-static enum kw_err unknown_peer(const struct question *question, char text[IPC_TEXT_SIZE])
-{
-	say(text, "no %s of this name", peer_kind_text(question));
-	return KW_E_NOT_FOUND;
-}
-
-static enum kw_err set_peer(const struct question *question, void *answer)
-{
-	const struct ks_peer *found = find_peer(question);
-	struct ipc_peer_ans *ans = answer;
-	struct ks_peer peer;
-
-	if (found == NULL) {
-		return unknown_peer(question, ans->text);
-	}
-	peer = *found;
-	return put_peer(question, &peer, ans);
-}
-
-static enum kw_err get_peer(const struct question *question, void *answer)
-{
-	const struct ks_peer *found = find_peer(question);
-	struct ipc_peer_ans *ans = answer;
-
-	if (found == NULL) {
-		return unknown_peer(question, ans->text);
-	}
-	js_peer_to_ipc(found, &ans->peer);
-	return KW_OK;
-}
-
-static enum kw_err remove_peer(const struct question *question, void *answer)
-{
-	const struct ks_peer *found = find_peer(question);
-	struct ipc_peer_ans *ans = answer;
-	struct ks_txn *txn;
-	enum kw_err err;
-
-	if (found == NULL) {
-		return unknown_peer(question, ans->text);
-	}
-	js_peer_to_ipc(found, &ans->peer);
-	err = ks_txn_begin(question->vault->store, &txn);
-	if (err != KW_OK) {
-		return err;
-	}
-	err = end(question->vault, txn, ks_peer_remove(txn, found->id));
-	if (err == KW_OK) {
-		kw_log(KW_LOG_NOTICE, "peer", "peer removed", KW_STR("name", ans->peer.name));
-	}
-	return err;
-}
-
-static enum kw_err list_peers(const struct question *question, void *answer)
-{
-	const struct ipc_list_req *request = question->body;
-	struct ipc_peer_page *page = answer;
-	uint32_t limit = page_limit(request->limit);
-	const struct ks_peer *peer;
-
-	if (!js_text_ok(request->after_name, sizeof(request->after_name))) {
-		return KW_E_INVALID;
-	}
-	for (size_t i = 0; (peer = ks_peer_at(question->vault->store,
-				    (enum ks_peer_kind)request->peer_kind, i)) != NULL;
-		i++) {
-		if (strcmp(peer->name, request->after_name) <= 0) {
-			continue;
-		}
-		if (page->count == limit) {
-			page->more = 1;
-			break;
-		}
-		js_peer_to_ipc(peer, &page->peers[page->count++]);
-	}
-	return KW_OK;
-}
-
 /* ---- the join log ---- */
 
-static enum kw_err get_events(const struct question *question, void *answer)
+static enum kw_err get_events(const struct js_question *question, void *answer)
 {
 	const struct ipc_events_req *request = question->body;
 	struct ipc_events_page *page = answer;
@@ -558,8 +362,9 @@ static enum kw_err get_events(const struct question *question, void *answer)
 	}
 	memcpy(dev_eui.octets, request->dev_eui, LW_EUI_SIZE);
 	found = ks_events_get(txn, request->after, request->backwards != 0,
-		request->has_device != 0 ? &dev_eui : NULL, events, page_limit(request->limit),
-		EVENTS_LOOKED_MAX, &page->resume, &more);
+		request->has_device != 0 ? &dev_eui : NULL, events,
+		js_page_limit(request->limit, IPC_PAGE_MAX), EVENTS_LOOKED_MAX, &page->resume,
+		&more);
 	ks_txn_abort(txn);
 	if (found < 0) {
 		return KW_E_STORE_DAMAGED;
@@ -577,7 +382,7 @@ static enum kw_err get_events(const struct question *question, void *answer)
 
 static const struct {
 	enum ipc_kind kind;
-	enum kw_err (*handle)(const struct question *question, void *answer);
+	enum kw_err (*handle)(const struct js_question *question, void *answer);
 } handlers[] = {
 	{IPC_STATUS, get_status},
 	{IPC_INTAKE, get_intake},
@@ -588,18 +393,19 @@ static const struct {
 	{IPC_DEVICE_SET, set_device},
 	{IPC_DEVICE_REMOVE, remove_device},
 	{IPC_DEVICE_RESET, reset_device},
-	{IPC_PEER_ADD, add_peer},
-	{IPC_PEER_SET, set_peer},
-	{IPC_PEER_GET, get_peer},
-	{IPC_PEER_LIST, list_peers},
-	{IPC_PEER_REMOVE, remove_peer},
+	{IPC_PEER_ADD, js_admin_add_peer},
+	{IPC_PEER_SET, js_admin_set_peer},
+	{IPC_PEER_GET, js_admin_get_peer},
+	{IPC_PEER_LIST, js_admin_list_peers},
+	{IPC_PEER_REMOVE, js_admin_remove_peer},
+	{IPC_PEER_KEK_RETIRE, js_admin_retire_kek},
 	{IPC_EVENTS, get_events},
 };
 
 size_t js_admin_answer(
 	struct js_vault *vault, const struct ipc_header *message, struct ipc_header *answer)
 {
-	struct question question = {.vault = vault, .body = ipc_body(message)};
+	struct js_question question = {.vault = vault, .body = ipc_body(message)};
 	size_t size = ipc_body_size(message->kind, false);
 
 	question.tail = ipc_tail(message, true, &question.tail_length);

@@ -3,13 +3,17 @@
 #include <string.h>
 
 static_assert(KS_NAME_SIZE == IPC_NAME_SIZE && KS_LABEL_SIZE == IPC_LABEL_SIZE &&
-		      KS_NET_IDS_MAX == IPC_NET_IDS_MAX && KS_RANGES_MAX == IPC_RANGES_MAX,
+		      KS_NET_IDS_MAX == IPC_NET_IDS_MAX && KS_RANGES_MAX == IPC_RANGES_MAX &&
+		      KS_CREDENTIALS_MAX == IPC_CREDENTIALS_MAX && KS_KEKS_MAX == IPC_KEKS_MAX &&
+		      KS_SHOWN_SIZE == IPC_SHOWN_SIZE && KS_URL_SIZE == IPC_URL_SIZE,
 	"both sides have the same limits");
 static_assert((int)KS_DELIVERY_FETCH == (int)IPC_DELIVERY_FETCH &&
 		      (int)KS_DELIVERY_INLINE == (int)IPC_DELIVERY_INLINE &&
 		      (int)KS_PEER_AS == (int)IPC_PEER_AS &&
 		      (int)KS_ORIGIN_GENERATED == (int)IPC_ORIGIN_GENERATED &&
-		      (int)KS_EVENT_REPEATED == (int)IPC_EVENT_REPEATED,
+		      (int)KS_EVENT_SERVED == (int)IPC_EVENT_SERVED &&
+		      (int)KS_PROCEDURE_HOME_NS == (int)IPC_EVENT_HOME_NS &&
+		      (int)KS_CREDENTIAL_SUBJECT == (int)IPC_CREDENTIAL_SUBJECT,
 	"both sides have the same values");
 
 bool js_text_ok(const char *text, size_t size)
@@ -144,7 +148,7 @@ enum kw_err js_peer_from_ipc(const struct ipc_peer *from, uint32_t set, struct k
 {
 	if (!js_text_ok(from->name, sizeof(from->name)) ||
 		!js_text_ok(from->as_id, sizeof(from->as_id)) ||
-		!js_text_ok(from->kek_label, sizeof(from->kek_label)) ||
+		!js_text_ok(from->answer_url, sizeof(from->answer_url)) ||
 		from->delivery > IPC_DELIVERY_FETCH) {
 		return KW_E_INVALID;
 	}
@@ -169,7 +173,39 @@ enum kw_err js_peer_from_ipc(const struct ipc_peer *from, uint32_t set, struct k
 	if ((set & IPC_PEER_SET_ANY_DEVICE) != 0) {
 		out->any_device = from->any_device != 0;
 	}
+	if ((set & IPC_PEER_SET_CLEAR) != 0) {
+		out->clear = from->clear != 0;
+	}
+	if ((set & IPC_PEER_SET_ANSWER_URL) != 0) {
+		memcpy(out->answer_url, from->answer_url, sizeof(out->answer_url));
+	}
 	return KW_OK;
+}
+
+static void credentials_to_ipc(const struct ks_peer *peer, struct ipc_peer *out)
+{
+	out->credential_count = peer->credential_count;
+	for (size_t i = 0; i < peer->credential_count; i++) {
+		const struct ks_credential *credential = &peer->credentials[i];
+
+		out->credentials[i].kind = (uint8_t)credential->kind;
+		out->credentials[i].expires_s = credential->expires_s;
+		memcpy(out->credentials[i].text, credential->shown, IPC_SHOWN_SIZE);
+	}
+}
+
+static void keks_to_ipc(const struct ks_peer *peer, struct ipc_peer *out)
+{
+	out->kek_count = peer->kek_count;
+	out->kek_missing = peer->wraps && peer->kek_current == 0;
+	for (size_t i = 0; i < peer->kek_count; i++) {
+		const struct ks_kek *kek = &peer->keks[i];
+
+		out->keks[i].created_ms = kek->created_ms;
+		out->keks[i].current = kek->generation == peer->kek_current;
+		out->keks[i].octets = (uint8_t)ks_kek_length(kek);
+		memcpy(out->keks[i].label, kek->label, IPC_LABEL_SIZE);
+	}
 }
 
 void js_peer_to_ipc(const struct ks_peer *peer, struct ipc_peer *out)
@@ -178,11 +214,10 @@ void js_peer_to_ipc(const struct ks_peer *peer, struct ipc_peer *out)
 	out->kind = (uint8_t)peer->kind;
 	out->net_id_count = peer->net_id_count;
 	out->has_ns_id = peer->has_ns_id;
-	out->has_token = peer->has_token;
 	out->delivery = (uint8_t)peer->delivery;
 	out->any_device = peer->any_device;
 	out->range_count = peer->range_count;
-	out->has_kek = peer->kek_label[0] != '\0';
+	out->clear = peer->clear;
 	net_ids_to_ipc(peer->net_ids, peer->net_id_count, out->net_ids);
 	memcpy(out->ns_id, peer->ns_id.octets, LW_EUI_SIZE);
 	for (size_t i = 0; i < peer->range_count; i++) {
@@ -191,7 +226,9 @@ void js_peer_to_ipc(const struct ks_peer *peer, struct ipc_peer *out)
 	}
 	memcpy(out->name, peer->name, sizeof(out->name));
 	memcpy(out->as_id, peer->as_id, sizeof(out->as_id));
-	memcpy(out->kek_label, peer->kek_label, sizeof(out->kek_label));
+	memcpy(out->answer_url, peer->answer_url, sizeof(out->answer_url));
+	credentials_to_ipc(peer, out);
+	keks_to_ipc(peer, out);
 	out->created_ms = peer->created_ms;
 	out->changed_ms = peer->changed_ms;
 }
@@ -208,6 +245,7 @@ void js_event_to_ipc(
 	out->mac_version = (uint8_t)event->mac_version;
 	out->lorawan_version = (uint8_t)event->registered;
 	out->opt_neg = event->opt_neg;
+	out->procedure = (uint8_t)event->procedure;
 	memcpy(out->net_id, event->net_id.octets, LW_NET_ID_SIZE);
 	out->has_last = event->has_last;
 	out->err = event->err;

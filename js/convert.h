@@ -20,7 +20,7 @@ KW_MUST_CHECK enum kw_err js_policy_from_ipc(
 void js_device_to_ipc(const struct ks_device *device, const struct ks_state *state,
 	unsigned sessions, struct ipc_device *out);
 
-/** As above, for a peer (enum ipc_peer_set); token and KEK are not touched. */
+/** As above, for a peer (enum ipc_peer_set); credentials and KEKs are not touched. */
 KW_MUST_CHECK enum kw_err js_peer_from_ipc(
 	const struct ipc_peer *from, uint32_t set, struct ks_peer *out);
 void js_peer_to_ipc(const struct ks_peer *peer, struct ipc_peer *out);

@@ -26,9 +26,11 @@ struct channel {
 	int fd;       /* -1: its other side has hung up */
 	size_t front; /* index among the fronts; meaningless for the portal */
 	bool portal;
-	uint8_t *message;             /* IPC_MESSAGE_MAX octets */
-	size_t length;                /* 0: nothing received in this turn */
-	struct ipc_join_ans *answers; /* IPC_BATCH_MAX of them; NULL for the portal */
+	uint8_t *message;                /* IPC_MESSAGE_MAX octets */
+	size_t length;                   /* 0: nothing received in this turn */
+	struct ipc_backend_ans *answers; /* IPC_BATCH_MAX of them; NULL for the portal */
+	char *urls;                      /* where answers are to be posted, one behind the other */
+	size_t urls_length;
 };
 
 struct loop {
@@ -57,12 +59,13 @@ static void send_answers(struct channel *channel)
 {
 	const struct ipc_header *request = (const struct ipc_header *)channel->message;
 	struct ipc_header header = {
-		.kind = IPC_JOIN,
+		.kind = IPC_BACKEND,
 		.count = request->count,
 		.number = request->number,
 	};
-	size_t length = request->count * sizeof(struct ipc_join_ans);
-	enum kw_err err = ipc_send(channel->fd, &header, channel->answers, length, NULL, 0);
+	size_t length = request->count * sizeof(struct ipc_backend_ans);
+	enum kw_err err = ipc_send(channel->fd, &header, channel->answers, length, channel->urls,
+		channel->urls_length);
 
 	if (err != KW_OK) {
 		/* Its deadline tells the front; the numbers are used up, which is allowed. */
@@ -72,13 +75,30 @@ static void send_answers(struct channel *channel)
 	kw_wipe(channel->answers, length);
 }
 
+/* Where the peer wants its answer; one who is not known gets it at once. */
+static void put_url(
+	struct channel *channel, const struct ks_peer *peer, struct ipc_backend_ans *answer)
+{
+	size_t length = peer != NULL && answer->err != KW_E_UNAUTHENTICATED
+				? strnlen(peer->answer_url, IPC_URL_SIZE - 1)
+				: 0;
+
+	answer->answer_url_length = (uint16_t)length;
+	memcpy(channel->urls + channel->urls_length, length > 0 ? peer->answer_url : "", length);
+	channel->urls_length += length;
+}
+
 static void answer_batch(struct js_vault *vault, struct ks_txn *txn, struct channel *channel)
 {
 	const struct ipc_header *header = (const struct ipc_header *)channel->message;
-	const struct ipc_join_req *requests = ipc_body(channel->message);
+	const struct ipc_backend_req *requests = ipc_body(channel->message);
 
+	channel->urls_length = 0;
 	for (size_t i = 0; i < header->count; i++) {
-		js_join_answer(&vault->join, txn, &requests[i], &channel->answers[i]);
+		const struct ks_peer *peer =
+			js_backend_answer(&vault->backend, txn, &requests[i], &channel->answers[i]);
+
+		put_url(channel, peer, &channel->answers[i]);
 	}
 }
 
@@ -87,22 +107,23 @@ static void void_batch(struct js_vault *vault, struct channel *channel, enum kw_
 	const struct ipc_header *header = (const struct ipc_header *)channel->message;
 
 	for (size_t i = 0; i < header->count; i++) {
-		js_join_void(&vault->join, &channel->answers[i], err);
+		js_backend_void(&vault->backend, &channel->answers[i], err);
 	}
 }
 
 static bool holds_joins(const struct channel *channel)
 {
 	return channel->length > 0 &&
-	       ((const struct ipc_header *)channel->message)->kind == IPC_JOIN;
+	       ((const struct ipc_header *)channel->message)->kind == IPC_BACKEND;
 }
 
 /* Nobody could be answered: the store gives no transaction. */
 static void refuse_batch(struct channel *channel, enum kw_err err)
 {
 	const struct ipc_header *header = (const struct ipc_header *)channel->message;
-	const struct ipc_join_req *requests = ipc_body(channel->message);
+	const struct ipc_backend_req *requests = ipc_body(channel->message);
 
+	channel->urls_length = 0;
 	for (size_t i = 0; i < header->count; i++) {
 		channel->answers[i].number = requests[i].number;
 		channel->answers[i].err = err;
@@ -168,7 +189,7 @@ static void do_admin(struct loop *loop, struct channel *channel)
 
 static bool permitted(const struct channel *channel, unsigned kind)
 {
-	bool of_front = kind == IPC_JOIN || kind == IPC_REPORT;
+	bool of_front = kind == IPC_BACKEND || kind == IPC_REPORT;
 
 	return channel->portal ? !of_front && kind != IPC_HELLO : of_front;
 }
@@ -265,7 +286,7 @@ static void write_refusals(struct js_vault *vault)
 	enum kw_err err = ks_txn_begin(vault->store, &txn);
 
 	if (err == KW_OK) {
-		err = js_refusals_write(&vault->join.refusals, txn);
+		err = js_refusals_write(&vault->backend.refusals, txn);
 		if (err == KW_OK) {
 			err = js_vault_commit(vault, txn);
 		} else {
@@ -273,7 +294,7 @@ static void write_refusals(struct js_vault *vault)
 		}
 	}
 	if (err == KW_OK) {
-		js_refusals_written(&vault->join.refusals);
+		js_refusals_written(&vault->backend.refusals);
 	}
 	give_up(err);
 }
@@ -286,14 +307,14 @@ static void do_background(struct loop *loop)
 	bool unfolded = ks_fold_records(vault->store) > 0;
 	bool too_much = ks_fold_devices(vault->store) > FOLD_DEVICES_MAX;
 
-	if (vault->join.refusals.count == 0) {
+	if (vault->backend.refusals.count == 0) {
 		loop->refusals_due_us = 0;
 	} else if (loop->refusals_due_us == 0) {
 		loop->refusals_due_us = now + REFUSALS_MS * 1000;
 	} else if (now >= loop->refusals_due_us) {
 		write_refusals(vault);
 		loop->refusals_due_us =
-			vault->join.refusals.count == 0 ? 0 : now + REFUSALS_MS * 1000;
+			vault->backend.refusals.count == 0 ? 0 : now + REFUSALS_MS * 1000;
 	}
 	if (too_much || (unfolded && now >= loop->fold_us)) {
 		fold(loop, FOLD_DEVICES);
@@ -339,7 +360,7 @@ static void run(struct loop *loop)
 		do_others(loop);
 		do_background(loop);
 	}
-	if (loop->vault->join.refusals.count > 0) {
+	if (loop->vault->backend.refusals.count > 0) {
 		write_refusals(loop->vault);
 	}
 }
@@ -368,9 +389,10 @@ static void open_channels(struct loop *loop, const struct js_options *options)
 		channel->fd = JS_VAULT_FD_PORTAL + (int)i;
 		channel->front = i == 0 ? 0 : i - 1;
 		channel->message = allocate(1, IPC_MESSAGE_MAX);
-		channel->answers = channel->portal
-					   ? NULL
-					   : allocate(IPC_BATCH_MAX, sizeof(struct ipc_join_ans));
+		if (!channel->portal) {
+			channel->answers = allocate(IPC_BATCH_MAX, sizeof(struct ipc_backend_ans));
+			channel->urls = allocate(IPC_BATCH_MAX, IPC_URL_SIZE);
+		}
 		if (ipc_send(channel->fd, &header, &hello, sizeof(hello), NULL, 0) != KW_OK) {
 			/* A queue full of answers that nobody reads; its front will be told by time. */
 			kw_log(KW_LOG_WARNING, "vault", "cannot greet",
@@ -385,6 +407,7 @@ static void close_channels(struct loop *loop)
 	for (size_t i = 0; i < loop->channel_count; i++) {
 		free(loop->channels[i].message);
 		free(loop->channels[i].answers);
+		free(loop->channels[i].urls);
 	}
 	free(loop->admin_answer);
 }
@@ -417,8 +440,8 @@ static enum kw_err open_store(struct js_vault *vault, const struct js_options *o
 	kw_wipe(&master, sizeof(master));
 	close(JS_VAULT_FD_MASTER);
 	if (err == KW_OK) {
-		err = js_join_init(
-			&vault->join, vault->store, (uint64_t)options->repeat_window_s * 1000);
+		err = js_backend_init(
+			&vault->backend, vault->store, (uint64_t)options->repeat_window_s * 1000);
 	}
 	return err;
 }
@@ -450,7 +473,7 @@ static int serve(const struct js_options *options)
 	js_process_ready();
 	run(&loop);
 	close_channels(&loop);
-	js_join_finish(&vault.join);
+	js_backend_finish(&vault.backend);
 	ks_store_close(vault.store);
 	return 0;
 }

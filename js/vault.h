@@ -5,13 +5,13 @@
 #define KW_JS_VAULT_H
 
 #include "ipc/ipc.h"
-#include "js/join.h"
+#include "js/backend.h"
 #include "js/process.h"
 
 struct js_vault {
 	const struct kw_env *env;
 	struct ks_store *store;
-	struct js_join join;
+	struct js_backend backend;
 	uint64_t generation;
 	uint64_t started_ms;
 	uint64_t commits;

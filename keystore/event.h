@@ -13,6 +13,16 @@ enum ks_event_kind { /* stored; never renumber */
 	KS_EVENT_ACCEPTED = 1,
 	KS_EVENT_REFUSED = 2,
 	KS_EVENT_REPEATED = 3,
+	KS_EVENT_SERVED = 4,
+};
+
+enum ks_procedure { /* stored; never renumber */
+	KS_PROCEDURE_JOIN = 0,
+	KS_PROCEDURE_REJOIN_0 = 1,
+	KS_PROCEDURE_REJOIN_1 = 2,
+	KS_PROCEDURE_REJOIN_2 = 3,
+	KS_PROCEDURE_APP_S_KEY = 4,
+	KS_PROCEDURE_HOME_NS = 5,
 };
 
 struct ks_event {
@@ -20,22 +30,23 @@ struct ks_event {
 	uint64_t time_ms;
 	struct lw_device_id id;
 	enum ks_event_kind kind;
+	enum ks_procedure procedure;
 	enum kw_err err; /* refused */
 	enum lw_version registered;
 	enum lw_version mac_version;
 	bool opt_neg;
 	struct lw_net_id net_id;
-	uint32_t join_nonce; /* accepted, repeated */
-	uint16_t dev_nonce;
-	bool has_last; /* a DevNonce had been accepted before this request */
+	uint32_t join_nonce; /* accepted, repeated; AppSKeyReq: of the session */
+	uint16_t dev_nonce;  /* or the RJcount of a Rejoin-request */
+	bool has_last;       /* a DevNonce (RJcount) had been accepted before this request */
 	uint16_t last_dev_nonce;
 	uint32_t repeats; /* at least 1 */
-	uint32_t ns_peer; /* id */
+	uint32_t ns_peer; /* id of the peer that asked */
 };
 
 /**
- * Log a refusal or a repeated answer of a known device (ks_join_record() logs the accepted). The
- * sequence is given here, the time is the caller's. Refusals count in joins_refused, each `repeats`
+ * Log a refusal, a repeated answer, or that AppSKeyReq or HomeNSReq was served, of a known device
+ * (ks_join_record() logs the accepted joins). The sequence is given here, the time is the caller's. Refusals count in joins_refused, each `repeats`
  * times; repeated answers change no state.
  *
  * @return KW_OK

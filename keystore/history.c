@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2 /* 1: sessions without how keys were delivered and their base */
 
 enum { /* stored */
 	FLAG_COUNTED = 0x01,
@@ -95,6 +95,7 @@ static void write_session(const struct ks_session *session, struct kw_writer *wr
 	kw_write_u8(writer, session->opt_neg ? FLAG_OPT_NEG : 0);
 	kw_write_u32(writer, session->ns_peer);
 	kw_write_u32(writer, session->as_peer);
+	ks_delivery_write(session, writer);
 }
 
 size_t ks_history_write(const struct ks_history *history, uint8_t out[KS_HISTORY_SIZE_MAX])
@@ -124,7 +125,7 @@ size_t ks_history_write(const struct ks_history *history, uint8_t out[KS_HISTORY
 	return writer.used;
 }
 
-static bool read_session(struct kw_reader *reader, struct ks_session *session)
+static bool read_session(struct kw_reader *reader, uint8_t version, struct ks_session *session)
 {
 	uint8_t flags;
 
@@ -141,11 +142,14 @@ static bool read_session(struct kw_reader *reader, struct ks_session *session)
 	session->opt_neg = (flags & FLAG_OPT_NEG) != 0;
 	session->ns_peer = kw_read_u32(reader);
 	session->as_peer = kw_read_u32(reader);
+	if (version >= 2) {
+		ks_delivery_read(reader, session);
+	}
 	return ks_session_valid(session) && (flags & ~FLAG_OPT_NEG) == 0;
 }
 
 /* JoinNonces go down from the newest session to the oldest. */
-static bool read_sessions(struct kw_reader *reader, struct ks_history *history)
+static bool read_sessions(struct kw_reader *reader, uint8_t version, struct ks_history *history)
 {
 	uint32_t above = history->next_join_nonce;
 
@@ -154,7 +158,7 @@ static bool read_sessions(struct kw_reader *reader, struct ks_history *history)
 		return false;
 	}
 	for (size_t i = 0; i < history->session_count; i++) {
-		if (!read_session(reader, &history->sessions[i]) ||
+		if (!read_session(reader, version, &history->sessions[i]) ||
 			history->sessions[i].join_nonce >= above) {
 			return false;
 		}
@@ -179,7 +183,7 @@ static bool dev_nonces_agree(const struct ks_history *history)
 	       ks_history_used(history, history->max_dev_nonce);
 }
 
-static bool read_history(struct kw_reader *reader, struct ks_history *history)
+static bool read_history(struct kw_reader *reader, uint8_t version, struct ks_history *history)
 {
 	uint8_t flags = kw_read_u8(reader);
 
@@ -199,7 +203,7 @@ static bool read_history(struct kw_reader *reader, struct ks_history *history)
 		history->joins_accepted >= history->next_join_nonce ||
 		history->dev_nonce_count > history->joins_accepted ||
 		(!history->has_rj_count_1 && history->rj_count_1 != 0) ||
-		!read_sessions(reader, history)) {
+		!read_sessions(reader, version, history)) {
 		return false;
 	}
 	ks_nonces_read(&history->nonces, reader);
@@ -209,10 +213,11 @@ static bool read_history(struct kw_reader *reader, struct ks_history *history)
 enum kw_err ks_history_read(const void *octets, size_t length, struct ks_history *out)
 {
 	struct kw_reader reader;
+	uint8_t version;
 
 	ks_history_init(out);
-	if (!ks_record_begin(&reader, octets, length, STATE_VERSION) ||
-		!read_history(&reader, out)) {
+	if (!ks_record_begin(&reader, octets, length, STATE_VERSION, &version) ||
+		!read_history(&reader, version, out)) {
 		ks_history_init(out);
 		return KW_E_STORE_DAMAGED;
 	}

@@ -9,7 +9,7 @@
 #include "keystore/nonces.h"
 #include "keystore/record.h"
 
-#define KS_HISTORY_SIZE_MAX (64 + KS_SESSIONS_MAX * 64 + KS_NONCES_SIZE_MAX)
+#define KS_HISTORY_SIZE_MAX (64 + KS_SESSIONS_MAX * 72 + KS_NONCES_SIZE_MAX)
 
 /**
  * Used DevNonces are in two places: those accepted while the device's version counted are told by

@@ -141,6 +141,9 @@ void ks_peer_clear_keks(struct ks_peer *peer);
 /** By generation; NULL if it is not there (any more). Borrowed from the peer. */
 const struct ks_kek *ks_peer_kek(const struct ks_peer *peer, uint16_t generation);
 
+/** Octets of the KEK: 16, 24 or 32. */
+size_t ks_kek_length(const struct ks_kek *kek);
+
 /**
  * Wrap keys under a KEK of the peer (RFC 3394).
  *

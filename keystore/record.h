@@ -8,9 +8,10 @@
 #ifndef KW_KEYSTORE_RECORD_H
 #define KW_KEYSTORE_RECORD_H
 
+#include "base/cursor.h"
 #include "keystore/event.h"
 
-#define KS_RECORD_SIZE_MAX 100
+#define KS_RECORD_SIZE_MAX 108
 
 struct ks_record {
 	struct ks_event event;     /* its sequence is the key of the record, not in its octets */
@@ -28,6 +29,11 @@ size_t ks_record_write(const struct ks_record *record, uint8_t out[KS_RECORD_SIZ
 KW_MUST_CHECK enum kw_err ks_record_read(
 	uint64_t sequence, const void *octets, size_t length, struct ks_record *out);
 
+/** What sessions of journal and state records end with, from version 2 on. */
+void ks_delivery_write(const struct ks_session *session, struct kw_writer *writer);
+void ks_delivery_read(struct kw_reader *reader, struct ks_session *session);
+/** The procedure of a session's request. */
+enum ks_procedure ks_session_procedure(const struct ks_session *session);
 /** Whether the values that come from outside can be written and read again. */
 bool ks_session_valid(const struct ks_session *session);
 bool ks_event_valid(const struct ks_event *event);

@@ -169,6 +169,7 @@ static void record_of_join(const struct ks_pending *pending, enum lw_version reg
 	event->time_ms = session->time_ms;
 	event->id = pending->id;
 	event->kind = KS_EVENT_ACCEPTED;
+	event->procedure = ks_session_procedure(session);
 	event->registered = registered;
 	event->mac_version = session->mac_version;
 	event->opt_neg = session->opt_neg;
@@ -255,6 +256,55 @@ enum kw_err ks_join_record(struct ks_txn *txn, struct ks_state *state, enum lw_v
 	state->last_session = *session;
 	state->generation = txn->store->journal->generation;
 	return KW_OK;
+}
+
+/* RJcount0: the sessions that were made by rejoining from the base are all newer than it, so they are
+ * remembered as long as it is. */
+static enum kw_err last_rj_count_0(
+	struct ks_txn *txn, const struct lw_device_id *id, uint32_t base_join_nonce, int32_t *last)
+{
+	struct ks_session sessions[KS_SESSIONS_MAX];
+	int count = ks_sessions_get(txn, id, sessions);
+
+	for (int i = 0; i < count; i++) {
+		const struct ks_session *session = &sessions[i];
+		bool counts = session->type == LW_JOIN_REQ_REJOIN_0 ||
+			      session->type == LW_JOIN_REQ_REJOIN_2;
+
+		if (counts && session->base_join_nonce == base_join_nonce &&
+			session->nonce > *last) {
+			*last = session->nonce;
+		}
+	}
+	return count < 0 ? KW_E_STORE_DAMAGED : KW_OK;
+}
+
+static enum kw_err last_rj_count_1(struct ks_txn *txn, const struct lw_device_id *id, int32_t *last)
+{
+	struct ks_history history;
+	enum kw_err err = ks_history_whole(txn, id, &history, NULL);
+
+	if (err == KW_OK && history.has_rj_count_1) {
+		*last = history.rj_count_1;
+	}
+	return err;
+}
+
+enum kw_err ks_rj_count_check(struct ks_txn *txn, const struct lw_device_id *id,
+	enum lw_join_req_type type, uint32_t base_join_nonce, uint16_t rj_count, int32_t *last)
+{
+	enum kw_err err;
+
+	*last = -1;
+	if (type == LW_JOIN_REQ_JOIN) {
+		return KW_E_INVALID;
+	}
+	err = type == LW_JOIN_REQ_REJOIN_1 ? last_rj_count_1(txn, id, last)
+					   : last_rj_count_0(txn, id, base_join_nonce, last);
+	if (err != KW_OK) {
+		return err;
+	}
+	return rj_count > *last ? KW_OK : KW_E_REPLAY;
 }
 
 int ks_sessions_get(

@@ -12,6 +12,7 @@
 #ifndef KW_KEYSTORE_STATE_H
 #define KW_KEYSTORE_STATE_H
 
+#include "keystore/device.h"
 #include "keystore/store.h"
 #include "lorawan/frame.h"
 #include "lorawan/version.h"
@@ -36,6 +37,11 @@ struct ks_session {
 	bool opt_neg;
 	uint32_t ns_peer; /* id of the peer that asked */
 	uint32_t as_peer; /* id of the AS recorded for the device then; 0 none */
+	/* How its keys were delivered, so that a repeated answer is identical. */
+	enum ks_delivery delivery; /* DEFAULT: not known, written by an older Keyward */
+	uint16_t ns_kek;           /* generation of the KEK; 0: in the clear */
+	uint16_t as_kek;           /* the same for AppSKey; 0: in the clear, or not sent */
+	uint32_t base_join_nonce;  /* Rejoin 0 and 2: of the session in which it was sent; else 0 */
 };
 
 /** What joining needs to know. */
@@ -68,6 +74,18 @@ KW_MUST_CHECK enum kw_err ks_state_get(
  */
 KW_MUST_CHECK enum kw_err ks_dev_nonce_check(struct ks_txn *txn, const struct ks_state *state,
 	enum lw_version registered, uint16_t dev_nonce);
+
+/**
+ * Whether the RJcount of a Rejoin-request may be accepted. Type 1: RJcount1, greater than all before,
+ * for the life of the device. Types 0 and 2: RJcount0, greater than all before in the session that
+ * the device is in (LoRaWAN 1.1, 6.2.4). Writes nothing.
+ *
+ * @param base_join_nonce  types 0 and 2: JoinNonce of that session, which must be a remembered one
+ * @param last             out: the greatest accepted so far; -1: none yet
+ * @return KW_OK, KW_E_REPLAY, KW_E_INVALID (a Join-request), KW_E_STORE, KW_E_STORE_DAMAGED
+ */
+KW_MUST_CHECK enum kw_err ks_rj_count_check(struct ks_txn *txn, const struct lw_device_id *id,
+	enum lw_join_req_type type, uint32_t base_join_nonce, uint16_t rj_count, int32_t *last);
 
 /**
  * Record an accepted Join-request: its DevNonce, its JoinNonce (session->join_nonce must be
