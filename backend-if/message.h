@@ -6,7 +6,7 @@
  * possible. Writing is strict: exact names, lower-case digits, no null, no empty member.
  *
  * Source: LoRaWAN Backend Interfaces 1.0 and TS002-1.1.0, "Encodings", "Message header", JoinReq,
- * JoinAns.
+ * RejoinReq, AppSKeyReq, HomeNSReq and their answers, ErrorNotif.
  */
 #ifndef KW_BACKEND_IF_MESSAGE_H
 #define KW_BACKEND_IF_MESSAGE_H
@@ -28,22 +28,36 @@
 #define BI_DEPTH_MAX  32 /* objects and arrays inside each other */
 #define BI_ANSWER_MAX 4096
 
+#define BI_SESSION_KEY_ID_SIZE 16  /* octets; those that we hand out */
+#define BI_SESSION_KEY_ID_TEXT 257 /* digits, as they came, NUL included */
+#define BI_RESULT_SIZE         33  /* ResultCode of an ErrorNotif */
+
 enum bi_type {
 	BI_TYPE_OTHER, /* a request that is not offered here: err is KW_E_UNSUPPORTED */
 	BI_TYPE_JOIN,
+	BI_TYPE_REJOIN,
+	BI_TYPE_APP_S_KEY,
+	BI_TYPE_HOME_NS,
+	BI_TYPE_ERROR_NOTIF, /* gets no answer but the HTTP status */
 };
 
-/** The fields of a JoinReq; what could not be read is zero. */
+/** The fields of a JoinReq or RejoinReq; what could not be read is zero. */
 struct bi_join {
 	enum lw_version mac_version;
-	bool has_dev_eui;
-	struct lw_eui dev_eui;
 	struct lw_dev_addr dev_addr;
 	uint8_t dl_settings;
 	uint8_t rx_delay; /* 0 to 15 */
 	bool has_cf_list;
 	uint8_t cf_list[LW_CF_LIST_SIZE]; /* order on the air */
-	uint8_t phy_payload[LW_JOIN_REQUEST_SIZE];
+	uint8_t phy_payload[LW_REQUEST_MAX];
+	uint8_t phy_length; /* 23; Rejoin-request 19 or 24; 0: not read */
+};
+
+/** The fields of an AppSKeyReq. */
+struct bi_app_s_key {
+	char session_key_id_text[BI_SESSION_KEY_ID_TEXT]; /* as it came; "": not read */
+	bool has_session_key_id;                          /* it has the length of ours */
+	uint8_t session_key_id[BI_SESSION_KEY_ID_SIZE];
 };
 
 /**
@@ -56,7 +70,7 @@ struct bi_request {
 	enum bi_protocol protocol; /* of the answer: the request's, or the highest spoken here */
 	enum bi_type type;
 	uint32_t transaction_id;
-	char message_type[BI_TYPE_SIZE]; /* ends in "Req" */
+	char message_type[BI_TYPE_SIZE]; /* ends in "Req", or is "ErrorNotif" */
 	char sender_id[BI_ID_SIZE];
 	char receiver_id[BI_ID_SIZE];
 	char sender_token[BI_TOKEN_SIZE];      /* "": none */
@@ -70,7 +84,12 @@ struct bi_request {
 	enum kw_err err;     /* the first thing that is wrong; KW_OK: everything is well formed */
 	const char *field;   /* where, if it is one field; static text or NULL */
 	const char *problem; /* what, for Description; static text, NULL with field NULL */
-	struct bi_join join; /* BI_TYPE_JOIN */
+	bool has_dev_eui;    /* any type but BI_TYPE_OTHER and BI_TYPE_ERROR_NOTIF */
+	struct lw_eui dev_eui;
+	char dev_eui_text[BI_NS_ID_SIZE]; /* as it came */
+	struct bi_join join;              /* BI_TYPE_JOIN, BI_TYPE_REJOIN */
+	struct bi_app_s_key app_s_key;    /* BI_TYPE_APP_S_KEY */
+	char notified[BI_RESULT_SIZE];    /* BI_TYPE_ERROR_NOTIF: ResultCode; "": none that reads */
 };
 
 /** Set the seed of the JSON tables, which would otherwise come from a file: once, before the
@@ -107,10 +126,12 @@ struct bi_answer {
 	struct bi_key app_s_key;
 	const char *nwk_kek_label; /* NULL or "": the network keys are not wrapped */
 	const char *app_kek_label; /* NULL or "": AppSKey is not wrapped */
+	const uint8_t *h_net_id;   /* HomeNSAns: 3 octets */
+	const uint8_t *h_ns_id;    /* HomeNSAns: 8 octets; NULL: not known; not sent in 1.0 */
 };
 
 /**
- * Write the answer to a request. If it fails for the reason found in decoding, Description names
+ * Write the answer to a request that is no ErrorNotif. If it fails for the reason found in decoding, Description names
  * the field. The caller wipes `out`: it may hold keys.
  *
  * @param length  out: octets written, without a NUL; 0 on error

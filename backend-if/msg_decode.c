@@ -87,6 +87,17 @@ static bool ascii_letters(const char *text)
 	return true;
 }
 
+static const struct {
+	const char *name;
+	enum bi_type type;
+} types[] = {
+	{"JoinReq", BI_TYPE_JOIN},
+	{"RejoinReq", BI_TYPE_REJOIN},
+	{"AppSKeyReq", BI_TYPE_APP_S_KEY},
+	{"HomeNSReq", BI_TYPE_HOME_NS},
+	{"ErrorNotif", BI_TYPE_ERROR_NOTIF},
+};
+
 static bool read_type(const json_t *root, struct bi_request *out)
 {
 	const json_t *value = json_object_get(root, "MessageType");
@@ -97,8 +108,13 @@ static bool read_type(const json_t *root, struct bi_request *out)
 		return false;
 	}
 	length = strlen(out->message_type);
-	out->type = strcmp(out->message_type, "JoinReq") == 0 ? BI_TYPE_JOIN : BI_TYPE_OTHER;
-	return length > 3 && strcmp(out->message_type + length - 3, "Req") == 0;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(out->message_type, types[i].name) == 0) {
+			out->type = types[i].type;
+		}
+	}
+	return out->type != BI_TYPE_OTHER ||
+	       (length > 3 && strcmp(out->message_type + length - 3, "Req") == 0);
 }
 
 static bool read_transaction(const json_t *root, struct bi_request *out)
@@ -256,11 +272,12 @@ static void read_parties(struct bi_request *out)
 					out->sender_net_id.octets, LW_NET_ID_SIZE) == KW_OK;
 	out->receiver_is_eui = kw_hex_read(out->receiver_id, strlen(out->receiver_id),
 				       out->receiver.octets, LW_EUI_SIZE) == KW_OK;
-	if (out->type != BI_TYPE_JOIN) {
+	if (out->type == BI_TYPE_OTHER) {
 		refuse(out, KW_E_UNSUPPORTED, NULL, NULL);
 		return;
 	}
-	if (!out->sender_is_net_id) {
+	/* An application server sends its AS-ID, which is any text. */
+	if (!out->sender_is_net_id && out->type != BI_TYPE_APP_S_KEY) {
 		refuse(out, KW_E_SENDER, NULL, NULL);
 	}
 	if (!out->receiver_is_eui) {
@@ -277,10 +294,37 @@ static void read_mac_version(struct reading *reading)
 	}
 }
 
-static bool read_frame(struct reading *reading, struct lw_join_request *frame)
+/* What a frame says of itself. */
+struct frame {
+	struct lw_eui dev_eui;
+	bool has_join_eui;
+	struct lw_eui join_eui;
+};
+
+static enum kw_err decode_join(const uint8_t *octets, size_t length, struct frame *frame)
+{
+	struct lw_join_request request;
+	enum kw_err err = lw_join_request_read(octets, length, &request);
+
+	*frame = (struct frame){request.dev_eui, true, request.join_eui};
+	return err;
+}
+
+static enum kw_err decode_rejoin(const uint8_t *octets, size_t length, struct frame *frame)
+{
+	struct lw_rejoin_request request;
+	enum kw_err err = lw_rejoin_request_read(octets, length, &request);
+
+	*frame = (struct frame){
+		request.dev_eui, request.type == LW_JOIN_REQ_REJOIN_1, request.join_eui};
+	return err;
+}
+
+static bool read_frame(struct reading *reading, struct frame *frame)
 {
 	struct bi_request *out = reading->out;
 	const char *text = mandatory_text_of(reading, "PHYPayload");
+	bool join = out->type == BI_TYPE_JOIN;
 	uint8_t octets[FRAME_BUFFER];
 	size_t length;
 	enum kw_err err;
@@ -294,26 +338,36 @@ static bool read_frame(struct reading *reading, struct lw_join_request *frame)
 		refuse(out, err, "PHYPayload", hex_problem(text));
 		return false;
 	}
-	if (err != KW_OK || length != LW_JOIN_REQUEST_SIZE) {
-		refuse(out, KW_E_FRAME_SIZE, "PHYPayload", "a join-request has 23 octets");
-		return false;
+	if (err == KW_OK) {
+		err = join ? decode_join(octets, length, frame)
+			   : decode_rejoin(octets, length, frame);
+	} else {
+		err = KW_E_FRAME_SIZE;
 	}
-	err = lw_join_request_read(octets, length, frame);
-	if (err != KW_OK) {
-		refuse(out, err, "PHYPayload", "not a join-request");
-		return false;
+	if (err == KW_E_FRAME_SIZE) {
+		refuse(out, err, "PHYPayload",
+			join ? "a join-request has 23 octets"
+			     : "a rejoin-request has 19 octets, one of type 1 has 24");
+	} else if (err != KW_OK) {
+		refuse(out, err, "PHYPayload",
+			join ? "not a join-request" : "not a rejoin-request");
+	} else {
+		memcpy(out->join.phy_payload, octets, length);
+		out->join.phy_length = (uint8_t)length;
 	}
-	memcpy(out->join.phy_payload, octets, length);
-	return true;
+	return err == KW_OK;
 }
 
 static void read_dev_eui(struct reading *reading)
 {
-	struct bi_join *join = &reading->out->join;
+	struct bi_request *out = reading->out;
 	const char *text = mandatory_text_of(reading, "DevEUI");
 
-	join->has_dev_eui = read_octets(
-		reading, "DevEUI", text, join->dev_eui.octets, LW_EUI_SIZE, "8 octets expected");
+	out->has_dev_eui = read_octets(
+		reading, "DevEUI", text, out->dev_eui.octets, LW_EUI_SIZE, "8 octets expected");
+	if (out->has_dev_eui) {
+		strcpy(out->dev_eui_text, text);
+	}
 }
 
 /* 0 to 15 in one or two digits; old peers send them as a string. */
@@ -368,12 +422,13 @@ static void read_cf_list(struct reading *reading)
 }
 
 /* What the frame says counts; the message must say the same. */
-static void compare_with_frame(struct bi_request *out, const struct lw_join_request *frame)
+static void compare_with_frame(struct bi_request *out, const struct frame *frame)
 {
-	if (out->join.has_dev_eui && !lw_eui_equal(&out->join.dev_eui, &frame->dev_eui)) {
+	if (out->has_dev_eui && !lw_eui_equal(&out->dev_eui, &frame->dev_eui)) {
 		refuse(out, KW_E_MISMATCH, "DevEUI", "differs from that in PHYPayload");
 	}
-	if (out->receiver_is_eui && !lw_eui_equal(&out->receiver, &frame->join_eui)) {
+	if (out->receiver_is_eui && frame->has_join_eui &&
+		!lw_eui_equal(&out->receiver, &frame->join_eui)) {
 		refuse(out, KW_E_MISMATCH, "ReceiverID", "differs from JoinEUI in PHYPayload");
 	}
 }
@@ -381,7 +436,7 @@ static void compare_with_frame(struct bi_request *out, const struct lw_join_requ
 static void read_join(struct reading *reading)
 {
 	struct bi_join *join = &reading->out->join;
-	struct lw_join_request frame;
+	struct frame frame;
 	bool framed;
 
 	read_mac_version(reading);
@@ -395,6 +450,69 @@ static void read_join(struct reading *reading)
 	read_cf_list(reading);
 	if (framed) {
 		compare_with_frame(reading->out, &frame);
+	}
+}
+
+/* Any length is answered, but only ours can be found. */
+static void read_session_key_id(struct reading *reading)
+{
+	struct bi_app_s_key *out = &reading->out->app_s_key;
+	const char *text = mandatory_text_of(reading, "SessionKeyID");
+	uint8_t octets[BI_SESSION_KEY_ID_TEXT / 2];
+	size_t length;
+	enum kw_err err;
+
+	if (text == NULL) {
+		return;
+	}
+	if (strlen(text) >= BI_SESSION_KEY_ID_TEXT) {
+		refuse(reading->out, KW_E_LENGTH, "SessionKeyID", "more than 256 digits");
+		return;
+	}
+	err = kw_hex_read_any(text, strlen(text), octets, sizeof(octets), &length);
+	if (err != KW_OK || length == 0) {
+		refuse(reading->out, err == KW_OK ? KW_E_LENGTH : err, "SessionKeyID",
+			err == KW_OK ? "no octets" : hex_problem(text));
+		return;
+	}
+	strcpy(out->session_key_id_text, text);
+	out->has_session_key_id = length == sizeof(out->session_key_id);
+	if (out->has_session_key_id) {
+		memcpy(out->session_key_id, octets, length);
+	}
+}
+
+/* Only for the log. Nothing is refused: there is no answer in which that could be said. */
+static void read_notified(struct reading *reading)
+{
+	const json_t *result = json_object_get(reading->root, "Result");
+	const json_t *code = json_object_get(result, "ResultCode");
+	char text[BI_RESULT_SIZE];
+
+	if (json_is_string(code) && copy(code, text, sizeof(text)) && ascii_letters(text)) {
+		strcpy(reading->out->notified, text);
+	}
+}
+
+static void read_members(struct reading *reading)
+{
+	switch (reading->out->type) {
+	case BI_TYPE_JOIN:
+	case BI_TYPE_REJOIN:
+		read_join(reading);
+		break;
+	case BI_TYPE_APP_S_KEY:
+		read_dev_eui(reading);
+		read_session_key_id(reading);
+		break;
+	case BI_TYPE_HOME_NS:
+		read_dev_eui(reading);
+		break;
+	case BI_TYPE_ERROR_NOTIF:
+		read_notified(reading);
+		break;
+	case BI_TYPE_OTHER:
+		break;
 	}
 }
 
@@ -419,9 +537,7 @@ enum kw_err bi_request_decode(const char *body, size_t length, struct bi_request
 	read_parties(out);
 	read_tokens(&reading);
 	read_ns_id(&reading);
-	if (out->type == BI_TYPE_JOIN) {
-		read_join(&reading);
-	}
+	read_members(&reading);
 	json_decref(root);
 	return KW_OK;
 }

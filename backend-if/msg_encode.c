@@ -117,8 +117,15 @@ static void put_header(struct json *json, const struct bi_request *request)
 	}
 }
 
-static void put_result(struct json *json, const struct bi_request *request, enum kw_err err)
+/* Who only fetches a key did not try to join. */
+static enum kw_err said(const struct bi_request *request, enum kw_err err)
 {
+	return request->type == BI_TYPE_APP_S_KEY && err == KW_E_NO_KEK ? KW_E_SYSTEM : err;
+}
+
+static void put_result(struct json *json, const struct bi_request *request, enum kw_err why)
+{
+	enum kw_err err = said(request, why);
 	const char *description = bi_result_description(err);
 
 	PUT(json, ",\"Result\":{\"ResultCode\":\"");
@@ -178,6 +185,52 @@ static void put_session(struct json *json, const struct bi_answer *answer)
 	}
 }
 
+/* What was asked for is named again, also where it is refused. */
+static void put_app_s_key(
+	struct json *json, const struct bi_request *request, const struct bi_answer *answer)
+{
+	if (request->has_dev_eui) {
+		PUT(json, ",\"DevEUI\":\"");
+		put_escaped(json, request->dev_eui_text);
+		PUT(json, "\"");
+	}
+	if (answer->err == KW_OK) {
+		put_key(json, "AppSKey", &answer->app_s_key, answer->app_kek_label);
+	}
+	if (request->app_s_key.session_key_id_text[0] != '\0') {
+		PUT(json, ",\"SessionKeyID\":\"");
+		put_escaped(json, request->app_s_key.session_key_id_text);
+		PUT(json, "\"");
+	}
+}
+
+static void put_home(
+	struct json *json, const struct bi_request *request, const struct bi_answer *answer)
+{
+	PUT(json, ",\"HNetID\":\"");
+	put_hex(json, answer->h_net_id, LW_NET_ID_SIZE);
+	PUT(json, "\"");
+	if (request->protocol != BI_PROTOCOL_1_0 && answer->h_ns_id != NULL) {
+		PUT(json, ",\"HNSID\":\"");
+		put_hex(json, answer->h_ns_id, LW_EUI_SIZE);
+		PUT(json, "\"");
+	}
+}
+
+static void put_members(
+	struct json *json, const struct bi_request *request, const struct bi_answer *answer)
+{
+	if (request->type == BI_TYPE_APP_S_KEY) {
+		put_app_s_key(json, request, answer);
+	} else if (answer->err != KW_OK) {
+		return;
+	} else if (request->type == BI_TYPE_HOME_NS) {
+		put_home(json, request, answer);
+	} else {
+		put_session(json, answer);
+	}
+}
+
 enum kw_err bi_answer_encode(const struct bi_request *request, const struct bi_answer *answer,
 	char *out, size_t size, size_t *length)
 {
@@ -185,9 +238,7 @@ enum kw_err bi_answer_encode(const struct bi_request *request, const struct bi_a
 
 	put_header(&json, request);
 	put_result(&json, request, answer->err);
-	if (answer->err == KW_OK) {
-		put_session(&json, answer);
-	}
+	put_members(&json, request, answer);
 	PUT(&json, "}");
 	*length = json.failed ? 0 : json.used;
 	if (json.failed) {

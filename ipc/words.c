@@ -53,8 +53,18 @@ static const struct {
 } fixed[] = {
 	{KW_E_EXHAUSTED, "no JoinNonce is left for this device; it needs new root keys"},
 	{KW_E_FRAME_SIZE,
-		"PHYPayload has not the 23 octets of a Join-request, or CFList not its 16"},
-	{KW_E_FRAME_TYPE, "PHYPayload is not a Join-request; its first octet must be 00"},
+		"PHYPayload has not the octets of its request (Join-request 23, Rejoin-request 19, "
+		"or 24 for type 1), or CFList not its 16"},
+	{KW_E_FRAME_TYPE, "PHYPayload is not what MessageType says it is"},
+	{KW_E_REJOIN,
+		"the last session was not made with LoRaWAN 1.1 and OptNeg, so there is none to "
+		"rejoin from; the device must join"},
+	{KW_E_NO_HOME,
+		"the home network is not known: no NetID was given to the device and it has not "
+		"joined yet"},
+	{KW_E_NO_SESSION,
+		"SessionKeyID is that of none of the last 10 sessions; the device must join again "
+		"if its application server has no AppSKey"},
 	{KW_E_UNSUPPORTED, "a message or procedure that is not offered here"},
 	{KW_E_PROTOCOL, "a ProtocolVersion that is not spoken here; 1.0 and 1.1 are"},
 	{KW_E_MISMATCH, "DevEUI or ReceiverID is not that of the PHYPayload"},
@@ -83,6 +93,36 @@ static const struct {
 	{KW_E_CONFLICT, "fields are there that exclude each other"},
 };
 
+static const char *request_name(const struct ipc_event *event)
+{
+	switch (event->procedure) {
+	case IPC_EVENT_REJOIN_0:
+	case IPC_EVENT_REJOIN_1:
+	case IPC_EVENT_REJOIN_2:
+		return "RejoinReq";
+	case IPC_EVENT_APP_S_KEY:
+		return "AppSKeyReq";
+	case IPC_EVENT_HOME_NS:
+		return "HomeNSReq";
+	default:
+		return "JoinReq";
+	}
+}
+
+static bool is_rejoin(const struct ipc_event *event)
+{
+	return event->procedure >= IPC_EVENT_REJOIN_0 && event->procedure <= IPC_EVENT_REJOIN_2;
+}
+
+/* "DevNonce", or the counter of a Rejoin-request. */
+static const char *nonce_name(const struct ipc_event *event)
+{
+	if (!is_rejoin(event)) {
+		return "DevNonce";
+	}
+	return event->procedure == IPC_EVENT_REJOIN_1 ? "RJcount1" : "RJcount0";
+}
+
 static bool add_fixed(struct words *words)
 {
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
@@ -93,8 +133,8 @@ static bool add_fixed(struct words *words)
 	}
 	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
 		if ((int32_t)malformed[i].err == words->event->err) {
-			add(words, "%s; the JoinReq of %s must be corrected there",
-				malformed[i].text, peer_or(words, "the network server"));
+			add(words, "%s; the %s of %s must be corrected there", malformed[i].text,
+				request_name(words->event), peer_or(words, "the peer"));
 			return true;
 		}
 	}
@@ -105,7 +145,7 @@ static void add_replay(struct words *words)
 {
 	const struct ipc_event *event = words->event;
 
-	add(words, "DevNonce %u was already used; ", event->dev_nonce);
+	add(words, "%s %u was already used; ", nonce_name(event), event->dev_nonce);
 	if (event->counts_dev_nonce == 0) {
 		add(words, "the device must send one that it has never used");
 		return;
@@ -120,6 +160,12 @@ static void add_mic(struct words *words)
 {
 	bool is_1_1 = words->event->lorawan_version == LW_VERSION_1_1;
 
+	if (words->event->procedure == IPC_EVENT_REJOIN_0 ||
+		words->event->procedure == IPC_EVENT_REJOIN_2) {
+		add(words, "the MIC is wrong: it fits none of the last sessions of the device; "
+			   "if it goes on, the device must join");
+		return;
+	}
 	add(words,
 		"the MIC is wrong: the device has another %s than the one registered; "
 		"compare the key check value that \"device show %s\" prints",
@@ -152,11 +198,26 @@ static void add_sender(struct words *words)
 
 static void add_no_kek(struct words *words)
 {
+	if (words->event->procedure == IPC_EVENT_APP_S_KEY) {
+		add(words,
+			"the KEK of %s is missing; \"kek add --as %s --kek-label L --kek-file F\" "
+			"gives it one",
+			peer_or(words, "the application server"), peer_or(words, "NAME"));
+		return;
+	}
 	add(words,
-		"AppSKey must be wrapped and the KEK is missing; \"as set NAME --kek-label L "
-		"--kek-file F\" gives its application server one, \"device set %s --as-id ID\" "
-		"names that server",
+		"a key must be wrapped and the KEK is missing; \"kek add (--ns|--as) NAME "
+		"--kek-label L --kek-file F\" gives the server one, \"device set %s --as-id ID\" "
+		"names the application server",
 		words->dev_eui);
+}
+
+static void add_net_id(struct words *words)
+{
+	add(words,
+		"the NetID in the Rejoin-request is neither that of %s nor on the roaming list; "
+		"\"device set %s --roaming N\" sets the list",
+		peer_or(words, "the sender"), words->dev_eui);
 }
 
 static void add_reason(struct words *words)
@@ -229,6 +290,21 @@ static void add_reason(struct words *words)
 	case KW_E_NO_KEK:
 		add_no_kek(words);
 		break;
+	case KW_E_OTHER_AS:
+		add(words,
+			"the session was made for another application server than %s; \"device "
+			"show %s\" says whose the device is now",
+			peer_or(words, "this one"), words->dev_eui);
+		break;
+	case KW_E_ROAMING:
+		add(words,
+			"network %s is not on the roaming list; \"device set %s --roaming %s\" "
+			"makes it the only one, repeat --roaming for others",
+			words->net_id, words->dev_eui, words->net_id);
+		break;
+	case KW_E_NET_ID:
+		add_net_id(words);
+		break;
 	case KW_E_SEAL:
 		add(words,
 			"the sealed keys of %s do not open; remove the device and import it again",
@@ -241,6 +317,31 @@ static void add_reason(struct words *words)
 	}
 }
 
+static void add_accepted(struct words *words)
+{
+	const struct ipc_event *event = words->event;
+
+	if (is_rejoin(event)) {
+		add(words, "rejoined network %s (type %u) with %s %u; JoinNonce %u", words->net_id,
+			(unsigned)event->procedure - IPC_EVENT_REJOIN_0, nonce_name(event),
+			event->dev_nonce, (unsigned)event->join_nonce);
+	} else {
+		add(words, "joined network %s with DevNonce %u; JoinNonce %u", words->net_id,
+			event->dev_nonce, (unsigned)event->join_nonce);
+	}
+}
+
+static void add_served(struct words *words)
+{
+	if (words->event->procedure == IPC_EVENT_APP_S_KEY) {
+		add(words, "AppSKey of the session with JoinNonce %u was given to %s",
+			(unsigned)words->event->join_nonce,
+			peer_or(words, "its application server"));
+	} else {
+		add(words, "network %s was told the home network of the device", words->net_id);
+	}
+}
+
 void ipc_event_words(const struct ipc_event *event, char out[IPC_TEXT_SIZE])
 {
 	struct words words;
@@ -248,14 +349,17 @@ void ipc_event_words(const struct ipc_event *event, char out[IPC_TEXT_SIZE])
 	words_init(&words, event, out);
 	switch (event->kind) {
 	case IPC_EVENT_ACCEPTED:
-		add(&words, "joined network %s with DevNonce %u; JoinNonce %u", words.net_id,
-			event->dev_nonce, (unsigned)event->join_nonce);
+		add_accepted(&words);
 		break;
 	case IPC_EVENT_REPEATED:
 		add(&words,
-			"repeated: network %s asked again with DevNonce %u and got the same "
+			"repeated: network %s asked again with %s %u and got the same "
 			"answer; JoinNonce %u",
-			words.net_id, event->dev_nonce, (unsigned)event->join_nonce);
+			words.net_id, nonce_name(event), event->dev_nonce,
+			(unsigned)event->join_nonce);
+		break;
+	case IPC_EVENT_SERVED:
+		add_served(&words);
 		break;
 	case IPC_EVENT_REFUSED:
 		add(&words, "refused: ");

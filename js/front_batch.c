@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "ipc/channel.h"
-#include "js/front_join.h"
+#include "js/front_convert.h"
 
 #include <assert.h>
 #include <poll.h>
@@ -24,13 +24,14 @@ static void *reserve(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-enum kw_err js_front_batch_init(
-	struct js_front_batch *batch, int channel, int signals, struct ipc_report *report)
+enum kw_err js_front_batch_init(struct js_front_batch *batch, int channel, int signals,
+	struct js_front_posts *posts, struct ipc_report *report)
 {
 	*batch = (struct js_front_batch){
 		.channel = channel,
 		.signals = signals,
 		.report = report,
+		.posts = posts,
 		.entries = reserve(JS_FRONT_BATCH_MAX * sizeof(*batch->entries)),
 		.questions = reserve(JS_FRONT_BATCH_MAX * sizeof(*batch->questions)),
 		.message = reserve(IPC_MESSAGE_MAX),
@@ -66,13 +67,13 @@ struct bi_request *js_front_batch_room(struct js_front_batch *batch)
 }
 
 void js_front_batch_add(struct js_front_batch *batch, struct http_request *request,
-	const uint8_t credential[IPC_DIGEST_SIZE])
+	const struct ipc_credential *credentials, size_t count)
 {
 	struct js_front_entry *entry = &batch->entries[batch->count];
 
 	assert(batch->count < JS_FRONT_BATCH_MAX);
 	entry->request = request;
-	js_front_question(&entry->message, credential, batch->first + batch->count,
+	js_front_question(&entry->message, credentials, count, batch->first + batch->count,
 		&batch->questions[batch->count]);
 	http_request_set_user(request, entry);
 	batch->count++;
@@ -103,7 +104,7 @@ void js_front_refuse_credential(struct ipc_report *report, struct http_request *
 	static const struct http_header headers[] = {
 		{"WWW-Authenticate", "Bearer realm=\"keyward\""}, {NULL, NULL}};
 
-	js_front_refuse(report, request, 401, headers, "bearer token missing or unknown");
+	js_front_refuse(report, request, 401, headers, "credential missing or unknown");
 }
 
 void js_front_refuse_busy(struct ipc_report *report, struct http_request *request)
@@ -113,19 +114,33 @@ void js_front_refuse_busy(struct ipc_report *report, struct http_request *reques
 	js_front_refuse(report, request, 503, headers, "overloaded, or the vault is away");
 }
 
-static void log_answer(const struct bi_request *message, const char *result, uint64_t took_us)
+static const char *const answered[] = {
+	[BI_TYPE_OTHER] = "request answered",
+	[BI_TYPE_JOIN] = "JoinReq answered",
+	[BI_TYPE_REJOIN] = "RejoinReq answered",
+	[BI_TYPE_APP_S_KEY] = "AppSKeyReq answered",
+	[BI_TYPE_HOME_NS] = "HomeNSReq answered",
+	[BI_TYPE_ERROR_NOTIF] = "ErrorNotif taken",
+};
+
+static void log_answer(const struct bi_request *message, const struct ipc_backend_ans *told,
+	const char *result, uint64_t took_us)
 {
-	if (message->join.has_dev_eui) {
-		kw_log(KW_LOG_INFO, "front", "JoinReq answered",
-			KW_EUI("dev_eui", message->join.dev_eui.octets),
-			KW_STR("sender", message->sender_id),
+	const char *peer = told != NULL && memchr(told->peer, '\0', sizeof(told->peer)) != NULL
+				   ? told->peer
+				   : "";
+
+	if (message->has_dev_eui) {
+		kw_log(KW_LOG_INFO, "front", answered[message->type],
+			KW_EUI("dev_eui", message->dev_eui.octets),
+			KW_STR("sender", message->sender_id), KW_STR("peer", peer),
 			KW_NUM("txn", message->transaction_id), KW_STR("result", result),
 			KW_NUM("took_us", took_us));
 	} else {
-		kw_log(KW_LOG_INFO, "front", "request answered",
+		kw_log(KW_LOG_INFO, "front", answered[message->type],
 			KW_STR("type", message->message_type), KW_STR("sender", message->sender_id),
-			KW_NUM("txn", message->transaction_id), KW_STR("result", result),
-			KW_NUM("took_us", took_us));
+			KW_STR("peer", peer), KW_NUM("txn", message->transaction_id),
+			KW_STR("result", result), KW_NUM("took_us", took_us));
 	}
 }
 
@@ -138,29 +153,54 @@ static struct http_request *take(struct js_front_batch *batch, struct js_front_e
 	return request;
 }
 
-static void answer(
-	struct js_front_batch *batch, struct js_front_entry *entry, const struct bi_answer *said)
+/* HTTP 200: with the answer, or without one that is posted. @return whether it could be */
+static bool deliver(struct js_front_batch *batch, const struct bi_request *message,
+	const struct bi_answer *said, const char *url, struct http_request *request)
 {
-	struct http_request *request = take(batch, entry);
 	char body[BI_ANSWER_MAX];
-	uint64_t took_us;
 	size_t length;
+	enum kw_err err = bi_answer_encode(message, said, body, sizeof(body), &length);
+
+	if (err != KW_OK) {
+		js_front_refuse(batch->report, request, 500, NULL, "the answer does not fit");
+		return false;
+	}
+	if (url != NULL) {
+		err = js_front_posts_send(batch->posts, url, message, body, length);
+	}
+	if (err != KW_OK) {
+		js_front_refuse_busy(batch->report, request);
+	} else if (url != NULL) {
+		http_answer(request, 200, NULL, NULL, 0, NULL);
+	} else {
+		http_answer(request, 200, "application/json", body, length, NULL);
+	}
+	kw_wipe(body, length);
+	return err == KW_OK;
+}
+
+/* `told` is what the vault said, NULL if it is silent; with an URL the answer is posted there. */
+static void answer(struct js_front_batch *batch, struct js_front_entry *entry,
+	const struct bi_answer *said, const struct ipc_backend_ans *told, const char *url)
+{
+	const struct bi_request *message = &entry->message;
+	struct http_request *request = take(batch, entry);
+	uint64_t took_us = kw_mono_us(&kw_env_system) - http_request_arrived_us(request);
+	const char *result = bi_result_code(said->err, message->protocol);
 
 	if (said->err == KW_E_UNAUTHENTICATED) {
 		js_front_refuse_credential(batch->report, request);
 		return;
 	}
-	if (bi_answer_encode(&entry->message, said, body, sizeof(body), &length) != KW_OK) {
-		js_front_refuse(batch->report, request, 500, NULL, "the answer does not fit");
+	if (message->type == BI_TYPE_ERROR_NOTIF) {
+		http_answer(request, 200, NULL, NULL, 0, NULL);
+		result = message->notified;
+	} else if (!deliver(batch, message, said, url, request)) {
 		return;
 	}
-	took_us = kw_mono_us(&kw_env_system) - http_request_arrived_us(request);
-	http_answer(request, 200, "application/json", body, length, NULL);
-	kw_wipe(body, length);
 	kw_histogram_add(&batch->report->latency, took_us);
 	if (kw_log_enabled(KW_LOG_INFO)) {
-		log_answer(&entry->message, bi_result_code(said->err, entry->message.protocol),
-			took_us);
+		log_answer(message, told, result, took_us);
 	}
 }
 
@@ -171,7 +211,7 @@ static void answer_all(struct js_front_batch *batch, size_t from, size_t to, enu
 
 	for (size_t i = from; i < to; i++) {
 		if (batch->entries[i].request != NULL) {
-			answer(batch, &batch->entries[i], &said);
+			answer(batch, &batch->entries[i], &said, NULL, NULL);
 		}
 	}
 }
@@ -186,10 +226,29 @@ static void refuse_all(struct js_front_batch *batch, size_t from, const char *wh
 	}
 }
 
+static void take_answer(
+	struct js_front_batch *batch, const struct ipc_backend_ans *told, const char *urls)
+{
+	uint64_t index = told->number - batch->first;
+	struct js_front_entry *entry = &batch->entries[index < batch->sent ? index : 0];
+	char url[IPC_URL_SIZE] = "";
+	struct bi_answer said;
+
+	/* Too late, or never asked. */
+	if (index >= batch->sent || entry->request == NULL) {
+		return;
+	}
+	memcpy(url, urls, told->answer_url_length);
+	js_front_answer(&entry->message, told, &said);
+	answer(batch, entry, &said, told, url[0] != '\0' ? url : NULL);
+}
+
 static void take_answers(struct js_front_batch *batch)
 {
 	const struct ipc_header *header = batch->message;
-	const struct ipc_join_ans *answers = ipc_body(batch->message);
+	const struct ipc_backend_ans *answers = ipc_body(batch->message);
+	size_t urls_length;
+	const char *urls = ipc_tail(header, false, &urls_length);
 
 	batch->heard = true;
 	if (header->err != KW_OK) {
@@ -205,15 +264,9 @@ static void take_answers(struct js_front_batch *batch)
 		return;
 	}
 	for (size_t i = 0; i < header->count; i++) {
-		uint64_t index = answers[i].number - batch->first;
-		struct bi_answer said;
-
-		/* Too late, or never asked. */
-		if (index >= batch->sent || batch->entries[index].request == NULL) {
-			continue;
-		}
-		js_front_answer(&answers[i], &said);
-		answer(batch, &batch->entries[index], &said);
+		/* Checked when it came: all lengths are within the message. */
+		take_answer(batch, &answers[i], urls);
+		urls += answers[i].answer_url_length;
 	}
 }
 
@@ -252,7 +305,7 @@ bool js_front_batch_listen(struct js_front_batch *batch)
 				KW_STR("reason", kw_err_text(err)));
 		} else if (((const struct ipc_header *)batch->message)->kind == IPC_HELLO) {
 			take_hello(batch);
-		} else if (((const struct ipc_header *)batch->message)->kind == IPC_JOIN) {
+		} else if (((const struct ipc_header *)batch->message)->kind == IPC_BACKEND) {
 			take_answers(batch);
 		}
 		kw_wipe(batch->message, length);
@@ -288,7 +341,7 @@ static enum kw_err send_more(struct js_front_batch *batch)
 		size_t left = batch->count - batch->sent;
 		size_t count = left < IPC_BATCH_MAX ? left : IPC_BATCH_MAX;
 		struct ipc_header header = {
-			.kind = IPC_JOIN,
+			.kind = IPC_BACKEND,
 			.count = (uint16_t)count,
 			.number = batch->first + batch->sent,
 		};

@@ -3,7 +3,7 @@
  *
  * While a batch is with the vault the front waits; meanwhile the next one gathers in the sockets.
  * Every request of a batch is answered in js_front_batch_run(), whatever happens: with the vault's
- * answer, `Other` if the vault started anew and may have lost the question, or HTTP 503.
+ * answer (by post if the peer has an answer URL), `Other` if the vault started anew and may have lost the question, or HTTP 503.
  */
 #ifndef KW_JS_FRONT_BATCH_H
 #define KW_JS_FRONT_BATCH_H
@@ -11,6 +11,7 @@
 #include "backend-if/message.h"
 #include "http/server.h"
 #include "ipc/ipc.h"
+#include "js/front_posts.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,8 +30,9 @@ struct js_front_batch {
 	int channel;
 	int signals; /* readable: asked to end */
 	struct ipc_report *report;
+	struct js_front_posts *posts; /* where answers go whose peer has an answer URL */
 	struct js_front_entry *entries;
-	struct ipc_join_req *questions; /* entry by entry */
+	struct ipc_backend_req *questions; /* entry by entry */
 	size_t count;
 	size_t sent;
 	size_t open;          /* entries that have a request */
@@ -44,15 +46,15 @@ struct js_front_batch {
 };
 
 /** @return KW_OK, KW_E_NO_MEMORY, KW_E_SYSTEM (no randomness) */
-KW_MUST_CHECK enum kw_err js_front_batch_init(
-	struct js_front_batch *batch, int channel, int signals, struct ipc_report *report);
+KW_MUST_CHECK enum kw_err js_front_batch_init(struct js_front_batch *batch, int channel,
+	int signals, struct js_front_posts *posts, struct ipc_report *report);
 void js_front_batch_finish(struct js_front_batch *batch);
 
 /** Where to decode the next request; NULL if the batch is full. */
 struct bi_request *js_front_batch_room(struct js_front_batch *batch);
 /** Take the request that was decoded there into the batch. */
 void js_front_batch_add(struct js_front_batch *batch, struct http_request *request,
-	const uint8_t credential[IPC_DIGEST_SIZE]);
+	const struct ipc_credential *credentials, size_t count);
 /** The client has gone (http_gone): the vault is not asked, if it was not yet. */
 void js_front_batch_gone(struct http_request *request);
 

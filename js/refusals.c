@@ -4,8 +4,8 @@
 
 static bool same_kind(const struct ks_event *a, const struct ks_event *b)
 {
-	return a->kind == b->kind && a->procedure == b->procedure && a->err == b->err && a->ns_peer == b->ns_peer &&
-	       lw_eui_equal(&a->id.dev_eui, &b->id.dev_eui) &&
+	return a->kind == b->kind && a->procedure == b->procedure && a->err == b->err &&
+	       a->ns_peer == b->ns_peer && lw_eui_equal(&a->id.dev_eui, &b->id.dev_eui) &&
 	       lw_eui_equal(&a->id.join_eui, &b->id.join_eui);
 }
 

@@ -1,0 +1,39 @@
+/**
+ * Asynchronous answers: a peer with an answer URL gets its request acknowledged and the answer
+ * posted there (LoRaWAN Backend Interfaces 1.0, synchronous and asynchronous transfer).
+ *
+ * What is posted had its commit before; an answer that cannot be delivered in time is lost, as one is
+ * whose connection breaks, and the device tries again.
+ */
+#ifndef KW_JS_FRONT_POSTS_H
+#define KW_JS_FRONT_POSTS_H
+
+#include "backend-if/message.h"
+#include "http/client.h"
+#include "ipc/ipc.h"
+
+struct js_front_posts {
+	struct http_client *client;
+	struct ipc_report *report; /* borrowed; what became of answers is counted there */
+};
+
+/** PEM texts; NULL: none. Borrowed, the key may be wiped afterwards. */
+struct js_front_posts_files {
+	const char *ca;
+	const char *certificate;
+	const char *key;
+};
+
+/** @return KW_OK; KW_E_INVALID (a file is not usable; logged), KW_E_NO_MEMORY, KW_E_SYSTEM */
+KW_MUST_CHECK enum kw_err js_front_posts_init(struct js_front_posts *posts,
+	const struct js_front_posts_files *files, struct ipc_report *report);
+void js_front_posts_finish(struct js_front_posts *posts);
+
+/**
+ * Post the answer to a request. A body that could not be taken is counted as failed.
+ * @return KW_OK; KW_E_BUSY (no room: let the peer ask again), KW_E_INVALID, KW_E_NO_MEMORY
+ */
+KW_MUST_CHECK enum kw_err js_front_posts_send(struct js_front_posts *posts, const char *url,
+	const struct bi_request *request, const char *body, size_t length);
+
+#endif
