@@ -38,18 +38,17 @@ static void fill_fixed(char out[JS_FRONT_FIXED_SIZE])
 }
 
 enum kw_err js_front_http_init(struct js_front_http *http, const char *paths,
-	struct js_front_batch *batch, struct ipc_report *report)
+	struct js_front_batch *batch, struct js_identities *identities, struct ipc_report *report)
 {
 	enum kw_err err;
 
 	*http = (struct js_front_http){
 		.batch = batch,
 		.report = report,
-		.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL),
-		.digest = EVP_MD_CTX_new(),
+		.identities = identities,
 	};
 	fill_fixed(http->fixed);
-	err = http->sha256 != NULL && http->digest != NULL ? split_paths(http, paths) : KW_E_CRYPTO;
+	err = split_paths(http, paths);
 	if (err != KW_OK) {
 		js_front_http_finish(http);
 	}
@@ -58,11 +57,7 @@ enum kw_err js_front_http_init(struct js_front_http *http, const char *paths,
 
 void js_front_http_finish(struct js_front_http *http)
 {
-	EVP_MD_free(http->sha256);
-	EVP_MD_CTX_free(http->digest);
 	free(http->paths_text);
-	http->sha256 = NULL;
-	http->digest = NULL;
 	http->paths_text = NULL;
 	http->path_count = 0;
 }
@@ -95,41 +90,6 @@ static bool type_accepted(const char *type)
 	return *type == '\0' || *type == ';';
 }
 
-/* The token of "Authorization: Bearer x"; *length 0 if there is none. */
-static const char *bearer_token(const char *authorization, size_t *length)
-{
-	static const char scheme[] = "Bearer";
-	const char *token;
-
-	*length = 0;
-	if (authorization == NULL || strncasecmp(authorization, scheme, sizeof(scheme) - 1) != 0) {
-		return NULL;
-	}
-	token = authorization + sizeof(scheme) - 1;
-	if (*token != ' ' && *token != '\t') {
-		return NULL;
-	}
-	token += strspn(token, " \t");
-	*length = strlen(token);
-	while (*length > 0 && (token[*length - 1] == ' ' || token[*length - 1] == '\t')) {
-		(*length)--;
-	}
-	return token;
-}
-
-/* The token itself is not kept. */
-static bool credential_read(struct js_front_http *http, const struct http_request *request,
-	uint8_t credential[IPC_DIGEST_SIZE])
-{
-	size_t length;
-	const char *token = bearer_token(http_request_header(request, "Authorization"), &length);
-	unsigned size = 0;
-
-	return length > 0 && EVP_DigestInit_ex2(http->digest, http->sha256, NULL) == 1 &&
-	       EVP_DigestUpdate(http->digest, token, length) == 1 &&
-	       EVP_DigestFinal_ex(http->digest, credential, &size) == 1 && size == IPC_DIGEST_SIZE;
-}
-
 static bool refused(struct js_front_http *http, struct http_request *request)
 {
 	static const struct http_header allow[] = {{"Allow", "POST"}, {NULL, NULL}};
@@ -150,6 +110,30 @@ static bool refused(struct js_front_http *http, struct http_request *request)
 	return false;
 }
 
+static void refuse_identity(
+	struct js_front_http *http, struct http_request *request, enum kw_err err)
+{
+	switch (err) {
+	case KW_E_MISSING:
+		js_front_refuse_credential(http->report, request);
+		break;
+	case KW_E_FORBIDDEN:
+		js_front_refuse(http->report, request, 403, NULL,
+			"plain HTTP from an address that is not in trusted_proxies");
+		break;
+	case KW_E_CONFLICT:
+		js_front_refuse(http->report, request, 400, NULL,
+			"two credentials where one may be: Authorization or certificate headers");
+		break;
+	case KW_E_SYNTAX:
+		js_front_refuse(http->report, request, 400, NULL,
+			"the proxy's client certificate header does not read");
+		break;
+	default:
+		js_front_refuse(http->report, request, 500, NULL, "the credential was not read");
+	}
+}
+
 static void answer_fixed(struct js_front_http *http, struct http_request *request)
 {
 	http_answer(request, 200, "application/json", http->fixed, sizeof(http->fixed), NULL);
@@ -160,8 +144,9 @@ static void answer_fixed(struct js_front_http *http, struct http_request *reques
 void js_front_http_handle(void *context, struct http_request *request)
 {
 	struct js_front_http *http = context;
-	uint8_t credential[IPC_DIGEST_SIZE];
+	struct js_identity identity;
 	struct bi_request *message;
+	enum kw_err err;
 	const char *body;
 	size_t length;
 
@@ -173,8 +158,9 @@ void js_front_http_handle(void *context, struct http_request *request)
 		answer_fixed(http, request);
 		return;
 	}
-	if (!credential_read(http, request, credential)) {
-		js_front_refuse_credential(http->report, request);
+	err = js_identity_read(http->identities, request, &identity);
+	if (err != KW_OK) {
+		refuse_identity(http, request, err);
 		return;
 	}
 	message = js_front_batch_room(http->batch);
@@ -188,7 +174,7 @@ void js_front_http_handle(void *context, struct http_request *request)
 			"no JSON object with a usable header, or a member twice");
 		return;
 	}
-	js_front_batch_add(http->batch, request, credential);
+	js_front_batch_add(http->batch, request, identity.credentials, identity.count);
 }
 
 void js_front_http_gone(void *context, struct http_request *request)

@@ -6,30 +6,28 @@
 #define KW_JS_FRONT_HTTP_H
 
 #include "js/front_batch.h"
-
-#include <openssl/evp.h>
+#include "js/front_identity.h"
 
 #define JS_FRONT_PATHS_MAX  64
 #define JS_FRONT_FIXED_SIZE 600
 
 struct js_front_http {
-	struct js_front_batch *batch; /* NULL: every POST gets the fixed answer */
+	struct js_front_batch *batch;     /* NULL: every POST gets the fixed answer */
+	struct js_identities *identities; /* borrowed, like the two above */
 	struct ipc_report *report;
 	char *paths_text;
 	const char *paths[JS_FRONT_PATHS_MAX];
 	size_t path_count;
-	EVP_MD *sha256;
-	EVP_MD_CTX *digest;
 	char fixed[JS_FRONT_FIXED_SIZE];
 };
 
 /**
  * @param paths  separated by blanks
  * @param batch  where requests go; NULL: the fixed answer for all (--fixed-answer)
- * @return KW_OK, KW_E_NO_MEMORY, KW_E_CRYPTO, KW_E_TOO_LONG (too many paths; logged)
+ * @return KW_OK, KW_E_NO_MEMORY, KW_E_TOO_LONG (too many paths; logged)
  */
 KW_MUST_CHECK enum kw_err js_front_http_init(struct js_front_http *http, const char *paths,
-	struct js_front_batch *batch, struct ipc_report *report);
+	struct js_front_batch *batch, struct js_identities *identities, struct ipc_report *report);
 void js_front_http_finish(struct js_front_http *http);
 
 /** An http_handler and an http_gone; the context is a struct js_front_http. */
