@@ -274,6 +274,29 @@ enum kw_err js_admin_list_peers(const struct js_question *question, void *answer
 	return KW_OK;
 }
 
+enum kw_err js_admin_probe_peer(const struct js_question *question, void *answer)
+{
+	const struct ipc_peer_req *request = question->body;
+	const struct ks_peer *found = find_peer(question);
+	struct js_probe *probe = &question->vault->backend.probe;
+	struct ipc_peer_ans *ans = answer;
+
+	if (found == NULL) {
+		return unknown_peer(question, ans->text);
+	}
+	if (request->credential_count != 1 ||
+		request->credentials[0].credential.kind != IPC_CREDENTIAL_TOKEN) {
+		return KW_E_INVALID;
+	}
+	probe->peer = found->id;
+	probe->until_ms = kw_now_ms(question->vault->env) + JS_PROBE_MS;
+	memcpy(probe->digest, request->credentials[0].credential.digest, sizeof(probe->digest));
+	js_peer_to_ipc(found, &ans->peer);
+	kw_log(KW_LOG_NOTICE, "peer", "a token for a test stands for the peer for a minute",
+		KW_STR("name", found->name));
+	return KW_OK;
+}
+
 enum kw_err js_admin_retire_kek(const struct js_question *question, void *answer)
 {
 	const struct ipc_peer_req *request = question->body;
