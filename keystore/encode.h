@@ -19,9 +19,10 @@
 uint32_t ks_checksum(const void *octets, size_t length);
 /** Append the checksum of what was written so far. */
 void ks_record_end(struct kw_writer *writer);
-/** Begin to read a record: checksum and version. @return false: refuse it */
-bool ks_record_begin(
-	struct kw_reader *reader, const uint8_t *octets, size_t length, uint8_t version);
+/** Begin to read a record: checksum and version, which is one of 1 to `newest`.
+ *  @return false: refuse it; *version is 0 then */
+bool ks_record_begin(struct kw_reader *reader, const uint8_t *octets, size_t length, uint8_t newest,
+	uint8_t *version);
 
 /** Whether a text is terminated inside `size` and without control characters. */
 bool ks_text_valid(const char *text, size_t size);
