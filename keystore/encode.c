@@ -101,6 +101,18 @@ bool ks_text_valid(const char *text, size_t size)
 	return length < size;
 }
 
+bool ks_label_valid(const char *label)
+{
+	const size_t length = strnlen(label, KS_LABEL_SIZE);
+
+	for (size_t i = 0; i < length; i++) {
+		if (label[i] < ' ' || label[i] > '~') {
+			return false;
+		}
+	}
+	return length > 0 && length < KS_LABEL_SIZE;
+}
+
 bool ks_delivery_valid(unsigned value)
 {
 	return value <= KS_DELIVERY_FETCH;
