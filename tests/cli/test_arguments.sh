@@ -40,7 +40,7 @@ for command in init status events 'intake certificate' \
 	'device import' 'device add' 'device list' 'device show' 'device set' 'device block' \
 	'device unblock' 'device remove' 'device reset-nonces' \
 	'ns add' 'ns list' 'ns show' 'ns set' 'ns remove' \
-	'as add' 'as list' 'as show' 'as set' 'as remove' simulate; do
+	'as add' 'as list' 'as show' 'as set' 'as remove' 'dns zone' simulate; do
 	# shellcheck disable=SC2086
 	check 0 'Example' $command --help
 	# shellcheck disable=SC2086
