@@ -116,6 +116,8 @@ def test_ranges():
             # Overlapping, touching, one in another, given in any order.
             ["70b3d57ed0001234", "70b3d57ed0000000/40"],
             ["70b3d57ed0000010-70b3d57ed000001f", "70b3d57ed0000000-70b3d57ed000000f"],
+            # One is missing between the two.
+            ["70b3d57ed0000000-70b3d57ed000000e", "70b3d57ed0000010-70b3d57ed000001f"],
             ["ec656e0000000000/56", "70b3d57ed0000000/64", "0016c00000000000/24"]):
         check_ranges(texts, *TARGET)
 
