@@ -83,7 +83,8 @@ const struct cli_command cli_ns_commands[] = {
 		ns_show},
 	[COMMAND_SET] = {"ns set", "change a network server",
 		"Usage: keyward ns set NAME [options]\n"
-		"\n" NS_HELP "  --no-any-device   takes --any-device away\n" TAKE_AWAY "\n"
+		"\n" NS_HELP "  --no-any-device   takes --any-device away\n" CONFIG_HELP TAKE_AWAY
+		"\n"
 		"Examples:\n"
 		"  keyward ns set home --token\n"
 		"  keyward ns set partner --kek-label ''\n",

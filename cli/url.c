@@ -28,7 +28,7 @@ static const char *read_host(const char *text, struct cli_url *url)
 
 	if (text[0] == '[') {
 		length = 1 + strspn(text + 1, "0123456789abcdefABCDEF:.");
-		if (length < 4 || text[length++] != ']') {
+		if (length < 3 || text[length++] != ']') {
 			return NULL;
 		}
 	}

@@ -206,6 +206,7 @@ def test_urls():
     for url, host, port, path in (
             ("https://js.example.com", "js.example.com", 443, None),
             ("http://js.example.com/", "js.example.com", 80, None),
+            ("https://[::]:1/", "[::]", 1, None),
             ("https://[2001:db8::1]:65535/a/b", "[2001:db8::1]", 65535, "a/b")):
         described = peer()
         described["more"]["url"] = url
@@ -215,7 +216,7 @@ def test_urls():
     for url in ("", "js.example.com", "ftp://a/", "https://", "https:///", "https://a:0/",
                 "https://a:65536/", "https://a:/", "https://a:8x/", "https://u:p@a/",
                 "https://a/?q", "https://a/#f", "https://a/ b", "https://a/\n", 'https://a/"',
-                "https://[]/", "https://[::1", "https://[::1]x/", "https://ä.example/",
+                "https://[]/", "https://[:", "https://[::1", "https://[::1]x/", "https://ä.example/",
                 "https://a/" + "x" * 256, "https://a:99999999999999999999/"):
         described["more"]["url"] = url
         run("tts", described, status=1)
