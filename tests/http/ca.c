@@ -73,6 +73,7 @@ void ca_make(struct ca_cert *cert, const struct ca_options *options)
 	X509_gmtime_adj(X509_getm_notAfter(x509), options->to_s != 0 ? options->to_s : 3600);
 	add_name(X509_get_subject_name(x509), "O", options->organisation);
 	add_name(X509_get_subject_name(x509), "CN", options->name);
+	add_name(X509_get_subject_name(x509), "CN", options->second_name);
 	X509_set_issuer_name(x509, X509_get_subject_name(issuer->x509));
 	X509_set_pubkey(x509, cert->key);
 	add_extensions(x509, issuer->x509, options);

@@ -22,6 +22,7 @@ struct ca_options {
 	const struct ca_cert *issuer;  /* NULL: itself */
 	const char *name;              /* CN; NULL: no name */
 	const char *organisation;      /* O; NULL: none */
+	const char *second_name;       /* another CN; NULL: none */
 	bool ca;                       /* CA:TRUE and keyCertSign; else CA:FALSE */
 	const char *basic_constraints; /* instead of that; "": none */
 	const char *key_usage; /* as in openssl.cnf, these too; NULL: none (CA: see above) */
