@@ -68,6 +68,8 @@ static enum kw_err put_kek(
 	} else if (err == KW_E_EXISTS) {
 		js_admin_say(
 			text, "this peer has a KEK of that label; give each new KEK a new label");
+	} else if (err == KW_E_EXHAUSTED) {
+		js_admin_say(text, "this peer has had too many KEKs; remove it and add it again");
 	} else if (err == KW_E_TOO_LONG) {
 		js_admin_say(text, "this peer has %d KEKs; retire one that nobody needs any more",
 			KS_KEKS_MAX);
