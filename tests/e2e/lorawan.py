@@ -138,7 +138,7 @@ class Device:
 
     def lifetime_key(self, first):
         """JSEncKey is 5, JSIntKey is 6 (LoRaWAN 1.1, 6.1.1.4)."""
-        return encrypt(self.nwk_key, bytes([first]) + self.dev_eui[::-1] + bytes(7))
+        return encrypt(self.root, bytes([first]) + self.dev_eui[::-1] + bytes(7))
 
     def rejoin_request(self, kind, rj_count, net_id=None, s_nwk_s_int_key=None):
         """A Rejoin-request; types 0 and 2 need the NetID and a key of the session they are sent in."""
