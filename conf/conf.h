@@ -49,6 +49,7 @@ struct conf {
 		/* each is one that kw_network_read() takes */
 		char trusted_proxies[CONF_PROXIES_MAX][CONF_WORD_SIZE];
 		size_t proxy_count;
+		char proxy_header[CONF_WORD_SIZE]; /* one of those that http/proxy_cert.h reads */
 	} server;
 	struct {
 		char path[CONF_PATH_SIZE];

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 #define FRONTS_MAX      64 /* as js/process.h has it */
@@ -252,6 +253,28 @@ READER(read_proxies)
 		why);
 }
 
+/* Named and not looked for: a proxy that sets one of them lets a client's own of another form pass. */
+READER(read_proxy_header)
+{
+	static const char *const known[] = {
+		"Client-Cert", "X-SSL-Client-Cert", "X-SSL-Cert", "X-Forwarded-Tls-Client-Cert"};
+
+	(void)setting;
+	(void)directory;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcasecmp(text, known[i]) == 0) {
+			strcpy(conf->server.proxy_header, known[i]);
+			return KW_OK;
+		}
+	}
+	return conf_fail(why, KW_E_INVALID,
+		"%.64s is not a header that is known; write the one that the proxy sets: "
+		"Client-Cert "
+		"(RFC 9440), X-SSL-Client-Cert or X-SSL-Cert (nginx), X-Forwarded-Tls-Client-Cert "
+		"(Traefik)",
+		text);
+}
+
 static enum kw_err path_join(
 	const char *directory, const char *text, char *out, size_t size, char why[CONF_WHY_SIZE])
 {
@@ -352,6 +375,7 @@ const struct conf_setting conf_settings[] = {
 	{"server", "answer_ca", read_path, AT(server.answer_ca),
 		.standard = "/etc/ssl/certs/ca-certificates.crt", .if_there = true},
 	{"server", "trusted_proxies", read_proxies, .standard = "", .repeatable = true},
+	{"server", "proxy_header", read_proxy_header, .standard = "Client-Cert"},
 	{"keystore", "path", read_path, AT(keystore.path), .standard = "/var/lib/keyward"},
 	{"keystore", "master_key", read_master_key, .standard = "file:/etc/keyward/master.key"},
 	{"keystore", "map_size", read_size, AT(keystore.map_size), .min = MAP_SIZE_MIN,

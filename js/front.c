@@ -11,13 +11,16 @@
 #include "js/front_expiry.h"
 #include "js/front_files.h"
 #include "js/front_http.h"
+#include "js/front_identity.h"
 #include "js/front_pem.h"
+#include "js/front_posts.h"
 #include "js/process.h"
 #include "js/proxies.h"
 
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -31,6 +34,8 @@ struct front {
 	struct http_server *server;
 	struct js_front_batch batch;
 	struct js_front_http http;
+	struct js_identities identities;
+	struct js_front_posts posts;
 	struct ipc_report report;
 	struct ipc_report reported; /* what the vault was told last, without latencies */
 	uint64_t report_due_us;
@@ -83,6 +88,7 @@ static void server_open(struct front *front, const struct js_options *options)
 		.idle_timeout_s = IDLE_TIMEOUT_S,
 		.tls_certificate = front->files.tls_certificate,
 		.tls_key = front->files.tls_key,
+		.tls_ask_certificate = true,
 		.handler = js_front_http_handle,
 		.gone = js_front_http_gone,
 		.context = &front->http,
@@ -141,14 +147,66 @@ static int check_files(const struct js_options *options)
 	return err == KW_OK ? 0 : 1;
 }
 
+static struct js_front_posts_files posts_files(const struct js_front_files *files)
+{
+	return (struct js_front_posts_files){
+		.ca = files->answer_ca,
+		.certificate = files->answer_certificate,
+		.key = files->answer_key,
+	};
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* A client of its own keeps connections and what they were opened with: only where it must be new. */
+static enum kw_err renew_posts(struct front *front, const struct js_front_files *fresh)
+{
+	const struct js_front_posts_files files = posts_files(fresh);
+
+	if (same_text(fresh->answer_ca, front->files.answer_ca) &&
+		same_text(fresh->answer_certificate, front->files.answer_certificate) &&
+		same_text(fresh->answer_key, front->files.answer_key)) {
+		return KW_OK;
+	}
+	return js_front_posts_renew(&front->posts, &files);
+}
+
+/* All or nothing but for the answers' files, which come first: nobody is shown the old ones wrongly
+ * by new certificates of ours. */
+static enum kw_err use_files(struct front *front, const struct js_front_files *fresh)
+{
+	struct http_trust *trust = NULL;
+	enum kw_err err = KW_OK;
+
+	if (fresh->client_ca != NULL) {
+		err = http_trust_open(fresh->client_ca, &trust);
+	}
+	if (err == KW_OK) {
+		err = renew_posts(front, fresh);
+	}
+	if (err == KW_OK && fresh->tls_certificate != NULL) {
+		err = http_server_tls_replace(
+			front->server, fresh->tls_certificate, fresh->tls_key);
+	}
+	if (err != KW_OK) {
+		http_trust_close(trust);
+		return err;
+	}
+	js_identities_trust(&front->identities, trust);
+	return KW_OK;
+}
+
 /* Requests under way and open connections stay as they are; what is new is for new ones. */
 static void reload(struct front *front)
 {
 	struct js_front_files fresh;
 	enum kw_err err = files_read(&fresh);
 
-	if (err == KW_OK && fresh.tls_certificate != NULL) {
-		err = http_server_tls_replace(front->server, fresh.tls_certificate, fresh.tls_key);
+	if (err == KW_OK) {
+		err = use_files(front, &fresh);
 	}
 	if (err != KW_OK) {
 		js_front_files_finish(&fresh);
@@ -160,6 +218,27 @@ static void reload(struct front *front)
 	front->files = fresh;
 	front->expiry.due_us = 0;
 	kw_log(KW_LOG_INFO, "front", "the PEM files were read again");
+}
+
+static void clients_open(struct front *front, const struct js_options *options)
+{
+	const struct js_front_posts_files files = posts_files(&front->files);
+	struct http_trust *trust = NULL;
+	enum kw_err err = js_identities_init(&front->identities, &front->proxies,
+		options->proxy_header, front->files.tls_certificate != NULL);
+
+	if (err == KW_OK && front->files.client_ca != NULL) {
+		err = http_trust_open(front->files.client_ca, &trust);
+	}
+	if (err == KW_OK) {
+		js_identities_trust(&front->identities, trust);
+		err = js_front_posts_init(&front->posts, &files, &front->report);
+	}
+	if (err != KW_OK) {
+		give_up("cannot use the files of tls_client_ca or answer_ca, answer_certificate, "
+			"answer_key",
+			err);
+	}
 }
 
 static void front_open(struct front *front, const struct js_options *options)
@@ -175,11 +254,12 @@ static void front_open(struct front *front, const struct js_options *options)
 	front->fixed = options->fixed_answer;
 	front->signals = js_process_signals();
 	front->reloads = js_process_reloads();
+	clients_open(front, options);
 	err = js_front_batch_init(
-		&front->batch, JS_FRONT_FD_CHANNEL, front->signals, &front->report);
+		&front->batch, JS_FRONT_FD_CHANNEL, front->signals, &front->posts, &front->report);
 	if (err == KW_OK) {
 		err = js_front_http_init(&front->http, options->paths,
-			front->fixed ? NULL : &front->batch, &front->report);
+			front->fixed ? NULL : &front->batch, &front->identities, &front->report);
 	}
 	if (err != KW_OK) {
 		give_up("cannot start", err);
@@ -193,6 +273,8 @@ static void front_close(struct front *front)
 	http_server_close(front->server);
 	js_front_http_finish(&front->http);
 	js_front_batch_finish(&front->batch);
+	js_front_posts_finish(&front->posts);
+	js_identities_finish(&front->identities);
 	js_front_files_finish(&front->files);
 	close(front->signals);
 	close(front->reloads);
@@ -202,7 +284,10 @@ static bool report_changed(const struct front *front)
 {
 	return front->report.requests != front->reported.requests ||
 	       front->report.http_refused != front->reported.http_refused ||
-	       front->report.connections != front->reported.connections;
+	       front->report.connections != front->reported.connections ||
+	       front->report.answers_posted != front->reported.answers_posted ||
+	       front->report.answers_failed != front->reported.answers_failed ||
+	       front->report.tls_expires_s != front->reported.tls_expires_s;
 }
 
 /* @return how long until the next one, ms; -1: nothing to report */
@@ -215,6 +300,7 @@ static int report(struct front *front)
 		return -1;
 	}
 	front->report.connections = http_server_connections(front->server);
+	front->report.tls_expires_s = http_server_tls_expires_s(front->server);
 	if (!front->batch.greeted && !report_changed(front)) {
 		return -1;
 	}
@@ -281,12 +367,13 @@ static void take_signals(struct front *front, short end, short renew)
 /* Sleep until there is something to do. */
 static void rest(struct front *front)
 {
-	struct pollfd fds[HTTP_FDS_MAX + 3];
-	int http_fds[HTTP_FDS_MAX];
+	struct pollfd fds[HTTP_FDS_MAX + 3 + JS_FRONT_POSTS_FDS];
+	int http_fds[HTTP_FDS_MAX], post_fds[JS_FRONT_POSTS_FDS];
 	size_t count = http_server_fds(front->server, http_fds);
 	int timeout = sooner_ms(http_server_timeout_ms(front->server), report(front));
 
 	timeout = sooner_ms(timeout, watch_expiry(front));
+	timeout = sooner_ms(timeout, js_front_posts_timeout_ms(&front->posts));
 	for (size_t i = 0; i < count; i++) {
 		fds[i] = (struct pollfd){.fd = http_fds[i], .events = POLLIN};
 	}
@@ -295,7 +382,11 @@ static void rest(struct front *front)
 	fds[count + 1] =
 		(struct pollfd){.fd = front->leaving ? -1 : front->signals, .events = POLLIN};
 	fds[count + 2] = (struct pollfd){.fd = front->reloads, .events = POLLIN};
-	if (poll(fds, count + 3, sooner_ms(timeout, leave_ms(front))) <= 0) {
+	js_front_posts_fds(&front->posts, post_fds);
+	for (size_t i = 0; i < JS_FRONT_POSTS_FDS; i++) {
+		fds[count + 3 + i] = (struct pollfd){.fd = post_fds[i], .events = POLLIN};
+	}
+	if (poll(fds, count + 3 + JS_FRONT_POSTS_FDS, sooner_ms(timeout, leave_ms(front))) <= 0) {
 		return;
 	}
 	if (fds[count].revents != 0 && !js_front_batch_listen(&front->batch)) {
@@ -306,7 +397,10 @@ static void rest(struct front *front)
 
 static bool may_leave(const struct front *front)
 {
-	return front->leaving && (http_server_active(front->server) == 0 || leave_ms(front) == 0);
+	bool idle = http_server_active(front->server) == 0 &&
+		    js_front_posts_pending(&front->posts) == 0;
+
+	return front->leaving && (idle || leave_ms(front) == 0);
 }
 
 static void serve(struct front *front)
@@ -315,6 +409,7 @@ static void serve(struct front *front)
 		rest(front);
 		http_server_run(front->server);
 		js_front_batch_run(&front->batch);
+		js_front_posts_run(&front->posts);
 		if (front->batch.closed) {
 			give_up("the channel to the vault is closed", KW_E_CLOSED);
 		}

@@ -143,6 +143,7 @@ static void args_front(struct args *args, const struct conf *conf, const struct 
 {
 	arg_number(args, "--listeners", sockets->addresses);
 	arg_words(args, "--paths", conf->server.paths, conf->server.path_count, args->paths);
+	arg_add(args, "--proxy-header", conf->server.proxy_header);
 	arg_words(args, "--trusted-proxies", conf->server.trusted_proxies, conf->server.proxy_count,
 		args->proxies);
 }

@@ -48,6 +48,7 @@ enum option_id {
 	OPTION_LOG_FORMAT,
 	OPTION_LISTENERS,
 	OPTION_PATHS,
+	OPTION_PROXY_HEADER,
 	OPTION_TRUSTED_PROXIES,
 	OPTION_CHECK_FILES,
 	OPTION_FRONTS,
@@ -66,6 +67,7 @@ static const struct option long_options[] = {
 	{"log-format", required_argument, NULL, OPTION_LOG_FORMAT},
 	{"listeners", required_argument, NULL, OPTION_LISTENERS},
 	{"paths", required_argument, NULL, OPTION_PATHS},
+	{"proxy-header", required_argument, NULL, OPTION_PROXY_HEADER},
 	{"trusted-proxies", required_argument, NULL, OPTION_TRUSTED_PROXIES},
 	{"check-files", no_argument, NULL, OPTION_CHECK_FILES},
 	{"fronts", required_argument, NULL, OPTION_FRONTS},
@@ -150,6 +152,9 @@ static void take(enum option_id id, const char *text, struct js_options *options
 	case OPTION_PATHS:
 		options->paths = text;
 		break;
+	case OPTION_PROXY_HEADER:
+		options->proxy_header = text;
+		break;
 	case OPTION_TRUSTED_PROXIES:
 		options->trusted_proxies = text;
 		break;
@@ -190,6 +195,7 @@ void js_options_read(int argc, char **argv, struct js_options *options)
 	process.parent = getppid();
 	*options = (struct js_options){.log_level = KW_LOG_INFO,
 		.paths = "/",
+		.proxy_header = "Client-Cert",
 		.trusted_proxies = "",
 		.repeat_window_s = 10};
 	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {

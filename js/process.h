@@ -57,6 +57,7 @@ struct js_options {
 	bool log_json;               /* --log-format json */
 	unsigned listeners;          /* --listeners */
 	const char *paths;           /* --paths, separated by blanks */
+	const char *proxy_header;    /* --proxy-header, in which proxies pass certificates on */
 	const char *trusted_proxies; /* --trusted-proxies, separated by blanks; "": none */
 	bool check_files;         /* --check-files: a front that looks at its PEM files and exits */
 	unsigned fronts;          /* --fronts */
