@@ -15,6 +15,7 @@
 #define HTTP_CERTIFICATE_SIZE_MAX  ((size_t)32 * 1024) /* octets of DER */
 #define HTTP_CERTIFICATE_NAMES_MAX 16
 #define HTTP_CERTIFICATE_NAME_MAX  255 /* octets of text */
+#define HTTP_CHAIN_MAX             8   /* certificates that a client shows, its own included */
 
 /** A name matches only one of its own kind: a DNS name and a CN are not the same claim. */
 enum http_name_kind {

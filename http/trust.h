@@ -9,7 +9,6 @@
 #include "http/server.h"
 
 #define HTTP_TRUST_MAX 64 /* CAs in a bundle */
-#define HTTP_CHAIN_MAX 8  /* certificates that a client shows, its own included */
 
 struct http_trust;
 

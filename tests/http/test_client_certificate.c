@@ -1,4 +1,7 @@
 /* Who the TLS clients are, in full handshakes and in resumed sessions. */
+#include "http/proxy_cert.h"
+#include "http/trust.h"
+
 #include "tests/http/ca.h"
 #include "tests/http/drive.h"
 
@@ -9,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -276,6 +280,87 @@ static void a_resumed_session_without_a_certificate_has_none(void **state)
 	}
 }
 
+/* A session outlives neither the client's certificate nor the trust in its CA. */
+static void a_resumed_session_is_verified_anew(void **state)
+{
+	EACH_VERSION(i)
+	{
+		struct http_octets chain[SEEN_MAX];
+		uint8_t anchors[1][HTTP_FINGERPRINT_SIZE];
+		char *pem = ca_pem(&tls.root);
+		uint64_t now_s = (uint64_t)time(NULL);
+		struct http_trust *trust;
+		struct client client;
+		SSL_SESSION *session;
+		size_t found;
+
+		(void)state;
+		version(versions[i]);
+		client_open(&client, tls.world.port, tls.context);
+		show(&client, &tls.leaf, &tls.middle);
+		session = exchange(&client);
+		client_close(&client);
+		client_open(&client, tls.world.port, tls.context);
+		assert_int_equal(1, SSL_set_session(client.tls, session));
+		SSL_SESSION_free(session);
+		SSL_SESSION_free(exchange(&client));
+		assert_true(SSL_session_reused(client.tls));
+		client_close(&client);
+		assert_int_equal(KW_OK, http_trust_open(pem, &trust));
+		for (size_t n = 0; n < seen.count; n++) {
+			chain[n] = (struct http_octets){seen.octets[n], seen.lengths[n]};
+		}
+		assert_int_equal(KW_OK,
+			http_trust_verify(trust, chain, seen.count, now_s, anchors, 1, &found));
+		assert_int_equal(1, found);
+		assert_int_equal(KW_OK, http_trust_verify(trust, chain, seen.count, now_s + 7200,
+						anchors, 1, &found));
+		assert_int_equal(0, found);
+		http_trust_close(trust);
+		free(pem);
+	}
+}
+
+static enum kw_err passed_on;
+
+static void look_passed_on(const struct http_request *request)
+{
+	static struct http_proxy_chain chain;
+
+	passed_on = http_proxy_certificates(request, NULL, &chain);
+	seen.count = chain.count;
+	for (size_t i = 0; i < chain.count; i++) {
+		memcpy(seen.octets[i], chain.certificates[i].octets, chain.certificates[i].length);
+		seen.lengths[i] = chain.certificates[i].length;
+	}
+}
+
+static void a_certificate_that_a_proxy_passes_on(void **state)
+{
+	static const enum kw_err expected[] = {KW_E_NOT_FOUND, KW_OK, KW_E_CONFLICT};
+	char base64[CA_DER_MAX], header[CA_DER_MAX + 100], text[3 * sizeof(header)];
+	struct client client;
+
+	(void)state;
+	tls.world.look = look_passed_on;
+	EVP_EncodeBlock((unsigned char *)base64, tls.leaf.der, (int)tls.leaf.length);
+	snprintf(header, sizeof(header), "x-forwarded-tls-client-cert: %s \r\n", base64);
+	for (unsigned times = 0; times <= 2; times++) {
+		client_open(&client, tls.world.port, tls.context);
+		assert_int_equal(1, handshake(&client));
+		snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: x\r\n%s%s\r\n",
+			times > 0 ? header : "", times > 1 ? header : "");
+		client_send_text(&client, text);
+		await(&tls.world, &client);
+		assert_int_equal(expected[times], passed_on);
+		assert_int_equal(times == 1, seen.count);
+		if (times == 1) {
+			assert_true(seen_is(0, &tls.leaf));
+		}
+		client_close(&client);
+	}
+}
+
 /* The tickets of another server (or of this one before it was started again) say nothing. */
 static void a_session_of_another_server_is_not_resumed(void **state)
 {
@@ -478,6 +563,10 @@ int main(void)
 			a_resumed_session_has_the_same_certificates, asking, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_resumed_session_without_a_certificate_has_none, asking, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_resumed_session_is_verified_anew, asking, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_certificate_that_a_proxy_passes_on, asking, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_session_of_another_server_is_not_resumed, asking, tear_down),
 		cmocka_unit_test_setup_teardown(
