@@ -9,6 +9,7 @@
 
 #define PEM_BEGIN "-----BEGIN CERTIFICATE-----"
 #define PEM_END   "-----END CERTIFICATE-----"
+#define SPACE     " \t" /* also behind a value: libmicrohttpd leaves it there */
 #define BLANKS    " \t\r\n"
 
 #define BASE64 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -129,14 +130,14 @@ static enum kw_err add_list(struct http_proxy_chain *out, const char *at)
 	}
 	for (;;) {
 		err = add_binary(out, &at);
-		at += err == KW_OK ? strspn(at, " \t") : 0;
+		at += err == KW_OK ? strspn(at, SPACE) : 0;
 		if (err != KW_OK || *at == '\0') {
 			return err;
 		}
 		if (*at++ != ',') {
 			return KW_E_SYNTAX;
 		}
-		at += strspn(at, " \t");
+		at += strspn(at, SPACE);
 	}
 }
 
@@ -150,7 +151,7 @@ enum kw_err http_proxy_read_rfc9440(
 		return KW_E_TOO_LONG;
 	}
 	err = add_binary(out, &certificate);
-	if (err == KW_OK && *certificate != '\0') {
+	if (err == KW_OK && certificate[strspn(certificate, SPACE)] != '\0') {
 		err = KW_E_SYNTAX;
 	}
 	if (err == KW_OK && chain != NULL && chain[0] != '\0') {
@@ -159,7 +160,7 @@ enum kw_err http_proxy_read_rfc9440(
 	return end(err, out);
 }
 
-/* Resolve %XX; what it stands for must be text. */
+/* Resolve %XX; what it stands for must be text. Space at the end goes. */
 static enum kw_err unescape(const char *value, char out[HTTP_PROXY_HEADER_MAX + 1])
 {
 	size_t length = strlen(value), used = 0;
@@ -181,6 +182,9 @@ static enum kw_err unescape(const char *value, char out[HTTP_PROXY_HEADER_MAX + 
 			return KW_E_SYNTAX;
 		}
 		out[used++] = (char)octet;
+	}
+	while (used > 0 && strchr(SPACE, out[used - 1]) != NULL) {
+		used--;
 	}
 	out[used] = '\0';
 	return KW_OK;

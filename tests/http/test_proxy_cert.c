@@ -94,14 +94,15 @@ static enum kw_err rfc9440(const char *form, const char *chain_form)
 
 static void rfc9440_headers(void **state)
 {
-	static const char *const bad[] = {"", ":", "::", ":%l", "%l:", "%l",
-		":%l: ", " :%l:", ":%l:;a=1",
+	static const char *const bad[] = {"", ":", "::", ":%l", "%l:", "%l", " :%l:", ":%l:;a=1",
 		":%l:, :%r:", ":%l::", ":%l=:", ":%lAAAA:", ":%l%r:", ":AAAA:", ":\n%l:", ":%l\":"};
 
 	(void)state;
 	assert_int_equal(KW_OK, rfc9440(":%l:", NULL));
 	assert_int_equal(1, out.count);
 	has(0, &leaf);
+	assert_int_equal(KW_OK, rfc9440(":%l: \t", ":%r: "));
+	assert_int_equal(2, out.count);
 	assert_int_equal(KW_OK, rfc9440(":%l:", ""));
 	assert_int_equal(1, out.count);
 	assert_int_equal(KW_OK, rfc9440(":%l:", ":%r:"));
@@ -198,6 +199,8 @@ static void base64_headers(void **state)
 		assert_int_equal(KW_OK, plain("%l", escaped));
 		assert_int_equal(1, out.count);
 		has(0, &leaf);
+		assert_int_equal(KW_OK, plain("%l \t", escaped));
+		assert_int_equal(1, out.count);
 		assert_int_equal(KW_OK, plain("%l,%r", escaped));
 		assert_int_equal(2, out.count);
 		has(1, &root);
