@@ -5,12 +5,15 @@
 #include "backend-if/message.h"
 #include "base/env.h"
 #include "base/log.h"
-#include "base/secret.h"
 #include "http/server.h"
 #include "ipc/channel.h"
 #include "js/front_batch.h"
+#include "js/front_expiry.h"
+#include "js/front_files.h"
 #include "js/front_http.h"
+#include "js/front_pem.h"
 #include "js/process.h"
+#include "js/proxies.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -22,7 +25,6 @@
 #define CONNECTIONS_MAX 16384
 #define OTHER_FDS       64 /* descriptors that are not connections */
 #define IDLE_TIMEOUT_S  30 /* The Things Stack opens a connection per request and leaves it */
-#define PEM_MAX         (1024 * 1024)
 #define REPORT_US       (1000 * 1000)
 
 struct front {
@@ -32,8 +34,12 @@ struct front {
 	struct ipc_report report;
 	struct ipc_report reported; /* what the vault was told last, without latencies */
 	uint64_t report_due_us;
+	struct js_front_files files;
+	struct js_front_expiry expiry;
+	struct js_proxies proxies;
 	bool leaving;
 	int signals;
+	int reloads; /* readable: the files have changed */
 	bool fixed;
 };
 
@@ -41,32 +47,6 @@ __attribute__((noreturn)) static void give_up(const char *words, enum kw_err err
 {
 	kw_log(KW_LOG_ERROR, "front", words, KW_STR("reason", kw_err_text(err)));
 	exit(1);
-}
-
-/* A whole file as text; the option is named if it cannot be read. */
-static char *file_read(const char *option, const char *path)
-{
-	FILE *file = fopen(path, "re");
-	char *text = malloc(PEM_MAX + 1);
-	size_t length = 0;
-
-	if (file != NULL && text != NULL) {
-		setvbuf(file, NULL, _IONBF, 0); /* no second copy of a key */
-		length = fread(text, 1, PEM_MAX + 1, file);
-	}
-	if (file == NULL || text == NULL || ferror(file) != 0) {
-		kw_log(KW_LOG_ERROR, "front", "cannot read a file", KW_STR("option", option),
-			KW_STR("file", path), KW_ERRNO());
-		exit(1);
-	}
-	if (length > PEM_MAX || memchr(text, '\0', length) != NULL) {
-		kw_log(KW_LOG_ERROR, "front", "not a PEM file", KW_STR("option", option),
-			KW_STR("file", path));
-		exit(1);
-	}
-	fclose(file);
-	text[length] = '\0';
-	return text;
 }
 
 /* As many as the process may have, raised as far as it may raise it. */
@@ -94,7 +74,6 @@ static unsigned connections_max(void)
 
 static void server_open(struct front *front, const struct js_options *options)
 {
-	char *certificate = NULL, *key = NULL;
 	int listeners[HTTP_FDS_MAX];
 	struct http_server_options server = {
 		.listeners = listeners,
@@ -102,6 +81,8 @@ static void server_open(struct front *front, const struct js_options *options)
 		.body_max = BODY_MAX,
 		.connections_max = connections_max(),
 		.idle_timeout_s = IDLE_TIMEOUT_S,
+		.tls_certificate = front->files.tls_certificate,
+		.tls_key = front->files.tls_key,
 		.handler = js_front_http_handle,
 		.gone = js_front_http_gone,
 		.context = &front->http,
@@ -114,18 +95,7 @@ static void server_open(struct front *front, const struct js_options *options)
 	for (size_t i = 0; i < options->listeners; i++) {
 		listeners[i] = JS_FRONT_FD_LISTENERS + (int)i;
 	}
-	if (options->tls_certificate != NULL && options->tls_key != NULL) {
-		certificate = file_read("tls_certificate", options->tls_certificate);
-		key = file_read("tls_key", options->tls_key);
-	}
-	server.tls_certificate = certificate;
-	server.tls_key = key;
 	err = http_server_open(&server, &front->server);
-	if (key != NULL) {
-		kw_wipe(key, strlen(key));
-	}
-	free(key);
-	free(certificate);
 	if (err != KW_OK) {
 		give_up("cannot serve HTTP", err);
 	}
@@ -142,12 +112,69 @@ static void seed(void)
 	bi_decode_seed(value);
 }
 
+/* The files, looked at; logged if they are not as they should be. */
+static enum kw_err files_read(struct js_front_files *files)
+{
+	enum kw_err err = js_front_files_read(files);
+
+	if (err != KW_OK) {
+		kw_log(KW_LOG_ERROR, "front", "cannot read what keywardd hands over",
+			KW_STR("reason", kw_err_text(err)));
+		return err;
+	}
+	err = js_front_pem_check(files);
+	if (err != KW_OK) {
+		js_front_files_finish(files);
+	}
+	return err;
+}
+
+/* --check-files: can a front use them? */
+static int check_files(const struct js_options *options)
+{
+	struct js_front_files files;
+	enum kw_err err;
+
+	js_process_enter(JS_ROLE_FRONT, options);
+	err = files_read(&files);
+	js_front_files_finish(&files);
+	return err == KW_OK ? 0 : 1;
+}
+
+/* Requests under way and open connections stay as they are; what is new is for new ones. */
+static void reload(struct front *front)
+{
+	struct js_front_files fresh;
+	enum kw_err err = files_read(&fresh);
+
+	if (err == KW_OK && fresh.tls_certificate != NULL) {
+		err = http_server_tls_replace(front->server, fresh.tls_certificate, fresh.tls_key);
+	}
+	if (err != KW_OK) {
+		js_front_files_finish(&fresh);
+		kw_log(KW_LOG_ERROR, "front", "the PEM files of before stay in use",
+			KW_STR("reason", kw_err_text(err)));
+		return;
+	}
+	js_front_files_finish(&front->files);
+	front->files = fresh;
+	front->expiry.due_us = 0;
+	kw_log(KW_LOG_INFO, "front", "the PEM files were read again");
+}
+
 static void front_open(struct front *front, const struct js_options *options)
 {
 	enum kw_err err;
 
+	if (js_proxies_read(options->trusted_proxies, &front->proxies) != KW_OK) {
+		give_up("--trusted-proxies is not a list of networks", KW_E_INVALID);
+	}
+	if (files_read(&front->files) != KW_OK) {
+		exit(1);
+	}
 	front->fixed = options->fixed_answer;
 	front->signals = js_process_signals();
+	front->reloads = js_process_reloads();
 	err = js_front_batch_init(
 		&front->batch, JS_FRONT_FD_CHANNEL, front->signals, &front->report);
 	if (err == KW_OK) {
@@ -166,7 +193,9 @@ static void front_close(struct front *front)
 	http_server_close(front->server);
 	js_front_http_finish(&front->http);
 	js_front_batch_finish(&front->batch);
+	js_front_files_finish(&front->files);
 	close(front->signals);
+	close(front->reloads);
 }
 
 static bool report_changed(const struct front *front)
@@ -222,14 +251,42 @@ static int leave_ms(const struct front *front)
 	return now < by ? (int)((by - now + 999) / 1000) : 0;
 }
 
+/* @return how long until the certificate is looked at again, ms; -1: there is none */
+static int watch_expiry(struct front *front)
+{
+	uint64_t expires_s = http_server_tls_expires_s(front->server);
+
+	if (expires_s == 0) {
+		return -1;
+	}
+	return js_front_expiry_watch(&front->expiry, expires_s, kw_now_ms(&kw_env_system) / 1000,
+		kw_mono_us(&kw_env_system));
+}
+
+static void take_signals(struct front *front, short end, short renew)
+{
+	if (renew != 0) {
+		while (js_process_take(front->reloads)) {
+		}
+		reload(front);
+	}
+	if (end != 0) {
+		kw_log(KW_LOG_NOTICE, "front", "asked to end");
+		front->leaving = true;
+		js_front_batch_leave(&front->batch);
+		http_server_quiesce(front->server);
+	}
+}
+
 /* Sleep until there is something to do. */
 static void rest(struct front *front)
 {
-	struct pollfd fds[HTTP_FDS_MAX + 2];
+	struct pollfd fds[HTTP_FDS_MAX + 3];
 	int http_fds[HTTP_FDS_MAX];
 	size_t count = http_server_fds(front->server, http_fds);
 	int timeout = sooner_ms(http_server_timeout_ms(front->server), report(front));
 
+	timeout = sooner_ms(timeout, watch_expiry(front));
 	for (size_t i = 0; i < count; i++) {
 		fds[i] = (struct pollfd){.fd = http_fds[i], .events = POLLIN};
 	}
@@ -237,18 +294,14 @@ static void rest(struct front *front)
 		(struct pollfd){.fd = front->fixed ? -1 : front->batch.channel, .events = POLLIN};
 	fds[count + 1] =
 		(struct pollfd){.fd = front->leaving ? -1 : front->signals, .events = POLLIN};
-	if (poll(fds, count + 2, sooner_ms(timeout, leave_ms(front))) <= 0) {
+	fds[count + 2] = (struct pollfd){.fd = front->reloads, .events = POLLIN};
+	if (poll(fds, count + 3, sooner_ms(timeout, leave_ms(front))) <= 0) {
 		return;
 	}
 	if (fds[count].revents != 0 && !js_front_batch_listen(&front->batch)) {
 		give_up("the channel to the vault is closed", KW_E_CLOSED);
 	}
-	if (fds[count + 1].revents != 0) {
-		kw_log(KW_LOG_NOTICE, "front", "asked to end");
-		front->leaving = true;
-		js_front_batch_leave(&front->batch);
-		http_server_quiesce(front->server);
-	}
+	take_signals(front, fds[count + 1].revents, fds[count + 2].revents);
 }
 
 static bool may_leave(const struct front *front)
@@ -274,6 +327,9 @@ int main(int argc, char **argv)
 	struct js_options options;
 
 	js_options_read(argc, argv, &options);
+	if (options.check_files) {
+		return check_files(&options);
+	}
 	front_open(&front, &options);
 	js_process_enter(JS_ROLE_FRONT, &options);
 	front.batch.greeted = true; /* so that the vault knows of this front */
