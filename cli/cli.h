@@ -42,7 +42,6 @@ enum {
 	CLI_OPTION_HELP = 1000,
 	CLI_OPTION_JSON,
 	CLI_OPTION_CONFIG,
-	CLI_OPTION_UNSUPPORTED,
 };
 #define CLI_COMMON_OPTIONS                                              \
 	{"help", no_argument, NULL, CLI_OPTION_HELP},                   \

@@ -22,8 +22,7 @@ enum {
 	CLI_CREDENTIAL_OPTIONS{"kek-label", required_argument, NULL, OPTION_KEK_LABEL}, \
 		{"kek-file", required_argument, NULL, OPTION_KEK_FILE},                 \
 		{"answer-url", required_argument, NULL, OPTION_ANSWER_URL},             \
-		{"app-s-key", required_argument, NULL, CLI_OPTION_APP_S_KEY},           \
-		{"print-config", no_argument, NULL, CLI_OPTION_UNSUPPORTED},
+		{"app-s-key", required_argument, NULL, CLI_OPTION_APP_S_KEY},
 
 const struct option cli_peer_ns_options[] = {
 	{"net-id", required_argument, NULL, CLI_OPTION_NET_ID},
