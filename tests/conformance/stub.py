@@ -39,6 +39,7 @@ class Stub:
     def __init__(self, faults=()):
         self.faults = set(faults)
         self.asked = set()
+        self.spoil = None  # what is done to each answer before it leaves
         self.fixture = Fixture(None, Memory(None, ""))
         self.devices = {d.dev_eui: d for d in self.fixture.devices.values()
                         if not d.entry.get("absent")}
@@ -63,6 +64,8 @@ class Stub:
             if request["MessageType"] == "ErrorNotif" and not self.wrong("answers-notification"):
                 return 200, "application/json", b""
             body = self.reply(peer, request)
+        if self.spoil is not None:
+            self.spoil(body)
         text = json.dumps(body)
         if self.wrong("escapes"):
             text = text.replace("Ans", "\\u0041ns")
@@ -244,7 +247,10 @@ class Stub:
         self.check_agreement(device, new, fields[1])
         if (again := self.again(record, request)) is not None:
             return again
-        if not self.wrong("nonce-before-mic"):
+        if self.wrong("race"):
+            self.check_nonce(device, record, nonce)
+            threading.Timer(1, record.nonces.append, [nonce]).start()
+        elif not self.wrong("nonce-before-mic"):
             self.check_nonce(device, record, nonce)
             record.nonces.append(nonce)
         return self.session(peer, device, record, request, nonce, None, fields)

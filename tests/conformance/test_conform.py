@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ FAULTS = {
     "replays": "joinreq/repeated*",
     "remembers-10": "joinreq/replayed-much-later",
     "repeats-by-frame": "joinreq/replayed-with-other-parameters/*",
+    "race": "joinreq/at-once/*",
     "first-above-0": "joinreq/first-dev-nonce-0/*",
     "counts-random": "joinreq/dev-nonce-random/*",
     "draws-counters": "joinreq/dev-nonce-lower/*",
@@ -336,8 +338,33 @@ def test_cases_are_checked():
             (lambda c: c.update(sauce="x"), "sauce"),
             (lambda c: c["steps"][0].pop("expect"), "cannot fail"),
             (lambda c: c["steps"][0]["expect"].update(states=200), "states"),
+            (lambda c: c["steps"][0]["expect"].update(any_of=[{"status": 1}]), "any_of"),
+            (lambda c: c["steps"][0]["expect"].update(checks={"good": True}), "good"),
+            (lambda c: c["steps"][0]["expect"].update(body={"a": {"$hexa": 2}}), "$hexa"),
+            (lambda c: c["steps"][0].update(body={"a": {"$fame": {}}}), "$fame"),
             (lambda c: c["steps"][0].update({"$base": "nothing"}), "nothing")):
         assert word in (refused_case(change) or ""), (word, refused_case(change))
+
+
+def test_no_answer_breaks_the_suite():
+    """Whatever a server writes in the place of a member, cases fail and the run ends as it should."""
+    members = ["SenderID", "TransactionID", "Result", "PHYPayload", "NwkSKey", "FNwkSIntKey",
+               "AppSKey", "SessionKeyID", "HNetID", "Lifetime"]
+    values = (None, "0x", [[]], {"ResultCode": {}, "AESKey": [], "KEKLabel": {}})
+    chance = random.Random(7)
+
+    def spoil(body):
+        member = chance.choice(members)
+        if member in body and chance.random() < 0.5:
+            body[member] = chance.choice(values)
+
+    with stub_http.running() as (url, server), tempfile.TemporaryDirectory() as folder:
+        server.spoil = spoil
+        for glob in ("dialect-*", "appskeyreq/key*", "homensreq/*", "rejoinreq/re*", "*/at-once/*"):
+            status, report = run(url, "--case", glob, state=f"{folder}/state")
+            assert status == 1 and report["totals"]["skipped"] == 0, (glob, report["totals"])
+        server.spoil = lambda body: body.clear() or body.update({"Result": {"ResultCode": 0}})
+        assert run(url, "--case", "joinreq/accept/*", state=f"{folder}/state")[0] == 1
 
 
 def test_alone():
