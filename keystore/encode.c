@@ -62,12 +62,14 @@ void ks_record_end(struct kw_writer *writer)
 	kw_write_u32(writer, ks_checksum(writer->start, writer->used));
 }
 
-bool ks_record_begin(
-	struct kw_reader *reader, const uint8_t *octets, size_t length, uint8_t version)
+bool ks_record_begin(struct kw_reader *reader, const uint8_t *octets, size_t length, uint8_t newest,
+	uint8_t *version)
 {
 	struct kw_reader end;
+	uint8_t told;
 	size_t body;
 
+	*version = 0;
 	if (length < KS_CHECKSUM_SIZE + 1) {
 		return false;
 	}
@@ -77,7 +79,12 @@ bool ks_record_begin(
 		return false;
 	}
 	kw_reader_init(reader, octets, body);
-	return kw_read_u8(reader) == version;
+	told = kw_read_u8(reader);
+	if (told < 1 || told > newest) {
+		return false;
+	}
+	*version = told;
+	return true;
 }
 
 bool ks_text_valid(const char *text, size_t size)
@@ -92,6 +99,18 @@ bool ks_text_valid(const char *text, size_t size)
 		}
 	}
 	return length < size;
+}
+
+bool ks_label_valid(const char *label)
+{
+	const size_t length = strnlen(label, KS_LABEL_SIZE);
+
+	for (size_t i = 0; i < length; i++) {
+		if (label[i] < ' ' || label[i] > '~') {
+			return false;
+		}
+	}
+	return length > 0 && length < KS_LABEL_SIZE;
 }
 
 bool ks_delivery_valid(unsigned value)

@@ -13,20 +13,25 @@
 
 #define KS_CHECKSUM_SIZE     4
 #define KS_DEVICE_RECORD_MAX 512
-#define KS_PEER_RECORD_MAX   768
+#define KS_PEER_RECORD_MAX   4608
 
 /** Adler-32. */
 uint32_t ks_checksum(const void *octets, size_t length);
 /** Append the checksum of what was written so far. */
 void ks_record_end(struct kw_writer *writer);
-/** Begin to read a record: checksum and version. @return false: refuse it */
-bool ks_record_begin(
-	struct kw_reader *reader, const uint8_t *octets, size_t length, uint8_t version);
+/** Begin to read a record: checksum and version, which is one of 1 to `newest`.
+ *  @return false: refuse it; *version is 0 then */
+bool ks_record_begin(struct kw_reader *reader, const uint8_t *octets, size_t length, uint8_t newest,
+	uint8_t *version);
 
 /** Whether a text is terminated inside `size` and without control characters. */
 bool ks_text_valid(const char *text, size_t size);
+/** Whether a text is a label: 1 to 63 printable ASCII characters. */
+bool ks_label_valid(const char *label);
 bool ks_policy_valid(const struct ks_policy *policy);
 bool ks_delivery_valid(unsigned value);
+/** Kind and what is shown; nothing may be shown of what is a secret itself. */
+bool ks_credential_valid(const struct ks_credential *credential);
 /** Whether a sealed value holds `length` octets. */
 bool ks_sealed_holds(const struct ks_sealed *sealed, size_t length);
 
@@ -43,7 +48,8 @@ KW_MUST_CHECK enum kw_err ks_device_encode(
 KW_MUST_CHECK enum kw_err ks_device_decode(
 	const uint8_t *octets, size_t length, struct ks_device *out);
 
-/** Also checks what ks_peer_put() demands of the fields. Errors as for devices. */
+/** Also checks what ks_peer_put() demands of the fields. Errors as for devices. A record of version
+ *  1 is read as what it says in terms of version 2; version 2 is written. */
 KW_MUST_CHECK enum kw_err ks_peer_encode(
 	const struct ks_peer *peer, uint8_t out[KS_PEER_RECORD_MAX], size_t *length);
 KW_MUST_CHECK enum kw_err ks_peer_decode(const uint8_t *octets, size_t length, struct ks_peer *out);

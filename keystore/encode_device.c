@@ -82,9 +82,10 @@ static void read_policy(struct kw_reader *reader, struct ks_policy *policy)
 enum kw_err ks_device_decode(const uint8_t *octets, size_t length, struct ks_device *out)
 {
 	struct kw_reader reader;
+	uint8_t version;
 
 	memset(out, 0, sizeof(*out));
-	if (!ks_record_begin(&reader, octets, length, DEVICE_VERSION)) {
+	if (!ks_record_begin(&reader, octets, length, DEVICE_VERSION, &version)) {
 		return KW_E_STORE_DAMAGED;
 	}
 	out->version = kw_read_u8(&reader);

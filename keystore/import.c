@@ -134,7 +134,7 @@ enum kw_err ks_intake_kek(struct ks_store *store, struct ks_peer *peer, const ch
 		}
 		return err;
 	}
-	err = ks_peer_set_kek(store, peer, label, plain.octets, plain.length);
+	err = ks_peer_add_kek(store, peer, label, plain.octets, plain.length);
 	ks_plain_free(&plain);
 	return err;
 }

@@ -39,7 +39,7 @@ KW_MUST_CHECK enum kw_err ks_import(
 	struct ks_txn *txn, const uint8_t *der, size_t length, struct ks_import *import);
 
 /** Open an envelope that holds the octets of one KEK and seal it into the peer, as
- *  ks_peer_set_kek(). Also KW_E_ENVELOPE. */
+ *  ks_peer_add_kek(). Also KW_E_ENVELOPE, KW_E_NO_MEMORY. */
 KW_MUST_CHECK enum kw_err ks_intake_kek(struct ks_store *store, struct ks_peer *peer,
 	const char *label, const uint8_t *der, size_t length);
 

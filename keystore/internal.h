@@ -127,6 +127,12 @@ void ks_journal_undone(struct ks_journal *journal);
 enum kw_err ks_state_carry_over(struct ks_txn *txn, const struct lw_device_id *id);
 uint64_t ks_journal_records(struct ks_txn *txn); /* in the table */
 
+/* credential.c */
+enum kw_err ks_credential_mac(struct ks_store *store, enum ks_credential_kind kind,
+	const uint8_t digest[KS_DIGEST_SIZE], uint8_t mac[KS_DIGEST_SIZE]);
+/** Whether both are shown by the same thing. */
+bool ks_credential_equal(const struct ks_credential *a, const struct ks_credential *b);
+
 /* peer.c, called by store.c */
 enum kw_err ks_peers_load(struct ks_txn *txn, struct ks_peers **out);
 void ks_peers_free(struct ks_peers *peers);

@@ -4,40 +4,69 @@
 #include "base/secret.h"
 #include "keystore/encode.h"
 #include "keystore/scan.h"
-#include "keystore/seal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define NEXT_ID_NAME  "next_peer"
-#define ID_SIZE       4
-#define KEK_BOUND_MAX (ID_SIZE + KS_LABEL_SIZE)
+#define NEXT_ID_NAME "next_peer"
+#define ID_SIZE      4
+
+/* What a peer is looked for by. */
+struct name {
+	enum ks_peer_kind kind;
+	const char *text;
+};
+
+/* A credential and whose it is; close together, since all are looked at. */
+struct claim {
+	const struct ks_peer *peer;
+	enum ks_credential_kind kind;
+	uint8_t mac[KS_DIGEST_SIZE];
+};
 
 struct ks_peers {
 	struct ks_peer *peers; /* in the order of kind and name */
 	size_t count;
 	const struct ks_peer **by_id;
-	const struct ks_peer *known; /* whose token was seen last, and its digest */
+	struct claim *claims;
+	size_t claim_count;
+	const struct ks_peer *known; /* whose credential was seen last, and that */
+	enum ks_credential_kind known_kind;
 	uint8_t known_digest[KS_DIGEST_SIZE];
 };
 
-static int compare_names(const void *a, const void *b)
+static int compare_name(const void *wanted, const void *element)
 {
-	const struct ks_peer *left = a;
-	const struct ks_peer *right = b;
+	const struct name *name = wanted;
+	const struct ks_peer *peer = element;
 
-	if (left->kind != right->kind) {
-		return left->kind < right->kind ? -1 : 1;
+	if (name->kind != peer->kind) {
+		return name->kind < peer->kind ? -1 : 1;
 	}
-	return strcmp(left->name, right->name);
+	return strcmp(name->text, peer->name);
+}
+
+static int compare_peers(const void *a, const void *b)
+{
+	const struct ks_peer *peer = a;
+	const struct name name = {peer->kind, peer->name};
+
+	return compare_name(&name, b);
+}
+
+static int compare_id(const void *wanted, const void *element)
+{
+	const uint32_t *id = wanted;
+	const struct ks_peer *const *peer = element;
+
+	return (*id > (*peer)->id) - (*id < (*peer)->id);
 }
 
 static int compare_ids(const void *a, const void *b)
 {
-	const struct ks_peer *const *left = a;
-	const struct ks_peer *const *right = b;
+	const struct ks_peer *const *peer = a;
 
-	return ((*left)->id > (*right)->id) - ((*left)->id < (*right)->id);
+	return compare_id(&(*peer)->id, b);
 }
 
 static void write_id(uint32_t id, uint8_t out[ID_SIZE])
@@ -88,11 +117,36 @@ static enum kw_err read_all(struct ks_txn *txn, struct ks_peers *peers, size_t r
 
 static void sort(struct ks_peers *peers)
 {
-	qsort(peers->peers, peers->count, sizeof(peers->peers[0]), compare_names);
+	qsort(peers->peers, peers->count, sizeof(peers->peers[0]), compare_peers);
 	for (size_t i = 0; i < peers->count; i++) {
 		peers->by_id[i] = &peers->peers[i];
 	}
 	qsort(peers->by_id, peers->count, sizeof(peers->by_id[0]), compare_ids);
+}
+
+static enum kw_err collect_claims(struct ks_peers *peers)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < peers->count; i++) {
+		total += peers->peers[i].credential_count;
+	}
+	peers->claims = calloc(total + 1, sizeof(peers->claims[0]));
+	if (peers->claims == NULL) {
+		return KW_E_NO_MEMORY;
+	}
+	for (size_t i = 0; i < peers->count; i++) {
+		const struct ks_peer *peer = &peers->peers[i];
+
+		for (size_t j = 0; j < peer->credential_count; j++) {
+			struct claim *claim = &peers->claims[peers->claim_count++];
+
+			claim->peer = peer;
+			claim->kind = peer->credentials[j].kind;
+			memcpy(claim->mac, peer->credentials[j].mac, KS_DIGEST_SIZE);
+		}
+	}
+	return KW_OK;
 }
 
 enum kw_err ks_peers_load(struct ks_txn *txn, struct ks_peers **out)
@@ -110,11 +164,14 @@ enum kw_err ks_peers_load(struct ks_txn *txn, struct ks_peers **out)
 	if (peers->peers != NULL && peers->by_id != NULL) {
 		err = read_all(txn, peers, room);
 	}
+	if (err == KW_OK) {
+		sort(peers);
+		err = collect_claims(peers);
+	}
 	if (err != KW_OK) {
 		ks_peers_free(peers);
 		return err;
 	}
-	sort(peers);
 	*out = peers;
 	return KW_OK;
 }
@@ -125,6 +182,7 @@ void ks_peers_free(struct ks_peers *peers)
 		return;
 	}
 	kw_wipe(peers->known_digest, sizeof(peers->known_digest));
+	free(peers->claims);
 	free(peers->by_id);
 	free(peers->peers);
 	free(peers);
@@ -134,22 +192,16 @@ const struct ks_peer *ks_peer_by_name(
 	const struct ks_store *store, enum ks_peer_kind kind, const char *name)
 {
 	const struct ks_peers *peers = store->peers;
-	struct ks_peer wanted = {.kind = kind};
+	const struct name wanted = {kind, name};
 
-	if (strlen(name) >= sizeof(wanted.name)) {
-		return NULL;
-	}
-	strcpy(wanted.name, name);
-	return bsearch(&wanted, peers->peers, peers->count, sizeof(wanted), compare_names);
+	return bsearch(&wanted, peers->peers, peers->count, sizeof(peers->peers[0]), compare_name);
 }
 
 const struct ks_peer *ks_peer_by_id(const struct ks_store *store, uint32_t id)
 {
 	const struct ks_peers *peers = store->peers;
-	const struct ks_peer wanted = {.id = id};
-	const struct ks_peer *name = &wanted;
 	const struct ks_peer *const *found =
-		bsearch(&name, peers->by_id, peers->count, sizeof(peers->by_id[0]), compare_ids);
+		bsearch(&id, peers->by_id, peers->count, sizeof(peers->by_id[0]), compare_id);
 
 	return found != NULL ? *found : NULL;
 }
@@ -189,46 +241,60 @@ const struct ks_peer *ks_peer_at(const struct ks_store *store, enum ks_peer_kind
 }
 
 /* Looks at all of them, whichever it is. */
-static const struct ks_peer *find_mac(
-	const struct ks_peers *peers, const uint8_t mac[KS_DIGEST_SIZE])
+static const struct ks_peer *find_claim(const struct ks_peers *peers, enum ks_credential_kind kind,
+	const uint8_t mac[KS_DIGEST_SIZE])
 {
 	const struct ks_peer *found = NULL;
 
-	for (size_t i = 0; i < peers->count; i++) {
-		const struct ks_peer *peer = &peers->peers[i];
-		const bool same = kw_equal_ct(peer->token_mac, mac, KS_DIGEST_SIZE);
+	for (size_t i = 0; i < peers->claim_count; i++) {
+		const struct claim *claim = &peers->claims[i];
+		const bool same = kw_equal_ct(claim->mac, mac, KS_DIGEST_SIZE);
 
-		found = peer->has_token && same ? peer : found;
+		found = same && claim->kind == kind ? claim->peer : found;
 	}
 	return found;
 }
 
-const struct ks_peer *ks_peer_by_token(struct ks_store *store, const uint8_t digest[KS_DIGEST_SIZE])
+const struct ks_peer *ks_peer_by_credential(
+	struct ks_store *store, enum ks_credential_kind kind, const uint8_t digest[KS_DIGEST_SIZE])
 {
 	struct ks_peers *peers = store->peers;
 	uint8_t mac[KS_DIGEST_SIZE];
 	const struct ks_peer *found;
 
-	if (peers->known != NULL && kw_equal_ct(peers->known_digest, digest, KS_DIGEST_SIZE)) {
+	if (peers->known != NULL && peers->known_kind == kind &&
+		kw_equal_ct(peers->known_digest, digest, KS_DIGEST_SIZE)) {
 		return peers->known;
 	}
-	if (ks_sealer_hmac(store->sealer, digest, KS_DIGEST_SIZE, mac) != KW_OK) {
+	if (ks_credential_mac(store, kind, digest, mac) != KW_OK) {
 		return NULL;
 	}
-	found = find_mac(peers, mac);
+	found = find_claim(peers, kind, mac);
 	if (found != NULL) {
 		peers->known = found;
+		peers->known_kind = kind;
 		memcpy(peers->known_digest, digest, KS_DIGEST_SIZE);
 	}
 	return found;
+}
+
+static bool share_credential(const struct ks_peer *a, const struct ks_peer *b)
+{
+	for (size_t i = 0; i < a->credential_count; i++) {
+		for (size_t j = 0; j < b->credential_count; j++) {
+			if (ks_credential_equal(&a->credentials[i], &b->credentials[j])) {
+				return true;
+			}
+		}
+	}
+	return false;
 }
 
 /* What belongs to one peer only. The table in memory lags behind an open transaction, so the
  * records themselves are compared. */
 static bool collide(const struct ks_peer *a, const struct ks_peer *b)
 {
-	if (a->has_token && b->has_token &&
-		kw_equal_ct(a->token_mac, b->token_mac, KS_DIGEST_SIZE)) {
+	if (share_credential(a, b)) {
 		return true;
 	}
 	return a->kind == b->kind &&
@@ -303,7 +369,8 @@ static enum kw_err settle(struct ks_txn *txn, struct ks_peer *peer)
 		return err;
 	}
 	peer->created_ms = stored.created_ms;
-	return stored.kind == peer->kind ? KW_OK : KW_E_INVALID;
+	return stored.kind == peer->kind && stored.kek_last <= peer->kek_last ? KW_OK
+									      : KW_E_INVALID;
 }
 
 enum kw_err ks_peer_put(struct ks_txn *txn, struct ks_peer *peer)
@@ -345,101 +412,5 @@ enum kw_err ks_peer_remove(struct ks_txn *txn, uint32_t id)
 	if (err == KW_OK) {
 		txn->peers_changed = true;
 	}
-	return err;
-}
-
-enum kw_err ks_peer_set_token(
-	struct ks_store *store, struct ks_peer *peer, const uint8_t digest[KS_DIGEST_SIZE])
-{
-	const enum kw_err err =
-		ks_sealer_hmac(store->sealer, digest, KS_DIGEST_SIZE, peer->token_mac);
-
-	peer->has_token = err == KW_OK;
-	return err;
-}
-
-static bool label_valid(const char *label)
-{
-	const size_t length = strnlen(label, KS_LABEL_SIZE);
-
-	for (size_t i = 0; i < length; i++) {
-		if (label[i] < ' ' || label[i] > '~') {
-			return false;
-		}
-	}
-	return length > 0 && length < KS_LABEL_SIZE;
-}
-
-/* A KEK opens only in its own peer and under its own label. */
-static size_t kek_bound(uint32_t id, const char *label, uint8_t out[KEK_BOUND_MAX])
-{
-	const size_t length = strnlen(label, KS_LABEL_SIZE);
-
-	write_id(id, out);
-	memcpy(out + ID_SIZE, label, length);
-	return ID_SIZE + length;
-}
-
-enum kw_err ks_peer_set_kek(struct ks_store *store, struct ks_peer *peer, const char *label,
-	const uint8_t *kek, size_t length)
-{
-	uint8_t bound[KEK_BOUND_MAX];
-	struct ks_sealed sealed;
-	enum kw_err err;
-
-	if (length != 16 && length != 24 && length != 32) {
-		return KW_E_LENGTH;
-	}
-	if (peer->id == 0 || !label_valid(label)) {
-		return KW_E_INVALID;
-	}
-	err = ks_seal(store->sealer, KS_TAG_KEK, bound, kek_bound(peer->id, label, bound), kek,
-		length, &sealed);
-	if (err != KW_OK) {
-		return err;
-	}
-	peer->kek = sealed;
-	memset(peer->kek_label, 0, sizeof(peer->kek_label));
-	memcpy(peer->kek_label, label, strlen(label));
-	return KW_OK;
-}
-
-static enum kw_err unseal_kek(
-	struct ks_store *store, const struct ks_peer *peer, uint8_t kek[KS_KEK_MAX], size_t *length)
-{
-	uint8_t bound[KEK_BOUND_MAX];
-	enum kw_err err;
-
-	if (peer->kek.length == 0) {
-		return KW_E_NO_KEK;
-	}
-	*length = (size_t)peer->kek.length - KS_SEAL_EXTRA;
-	if (peer->kek.length < KS_SEAL_EXTRA || *length > KS_KEK_MAX) {
-		return KW_E_SEAL;
-	}
-	err = ks_unseal(store->sealer, KS_TAG_KEK, bound,
-		kek_bound(peer->id, peer->kek_label, bound), &peer->kek, kek, *length);
-	if (err == KW_E_SEAL) {
-		kw_log(KW_LOG_ERROR, "keystore", "the KEK of a peer cannot be opened: set it again",
-			KW_STR("peer", peer->name), KW_STR("err", kw_err_text(err)));
-	}
-	return err;
-}
-
-enum kw_err ks_peer_wrap(struct ks_store *store, const struct ks_peer *peer,
-	const struct lw_key *const *keys, size_t count, uint8_t (*out)[LW_WRAPPED_SIZE])
-{
-	uint8_t kek[KS_KEK_MAX] = {0};
-	size_t length = 0;
-	enum kw_err err = unseal_kek(store, peer, kek, &length);
-
-	for (size_t i = 0; err == KW_OK && i < count; i++) {
-		err = lw_wrap(
-			store->aes, kek, length, keys[i]->octets, sizeof(keys[i]->octets), out[i]);
-	}
-	if (err != KW_OK) {
-		memset(out, 0, count * sizeof(*out));
-	}
-	kw_wipe(kek, sizeof(kek));
 	return err;
 }

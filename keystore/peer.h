@@ -99,7 +99,8 @@ const struct ks_peer *ks_peer_by_credential(
  *         KW_E_NOT_FOUND  no peer has this id
  *         KW_E_INVALID    no name; an AS without AS-ID or an NS with one; a text with control
  *                         characters; a count, kind, delivery or range out of bounds; another kind
- *                         than before; KEKs that contradict each other
+ *                         than before; KEKs that contradict each other; fewer generations
+ *                         than were there already
  *         KW_E_STORE, KW_E_STORE_FULL, KW_E_STORE_DAMAGED;  *peer is unchanged on any error
  */
 KW_MUST_CHECK enum kw_err ks_peer_put(struct ks_txn *txn, struct ks_peer *peer);
@@ -110,7 +111,8 @@ KW_MUST_CHECK enum kw_err ks_peer_remove(struct ks_txn *txn, uint32_t id);
  *
  * @param shown  for operators; "" if there is nothing that may be shown
  * @return KW_OK, KW_E_EXISTS (it has it already), KW_E_TOO_LONG (it has KS_CREDENTIALS_MAX, or
- *         `shown` does not fit), KW_E_INVALID (kind, control characters), KW_E_CRYPTO
+ *         `shown` does not fit), KW_E_INVALID (kind, control characters, TOKEN or HEADER with
+ *         something shown), KW_E_CRYPTO
  */
 KW_MUST_CHECK enum kw_err ks_peer_add_credential(struct ks_store *store, struct ks_peer *peer,
 	enum ks_credential_kind kind, const uint8_t digest[KS_DIGEST_SIZE], const char *shown,
@@ -120,7 +122,7 @@ void ks_peer_drop_credentials(struct ks_peer *peer, enum ks_credential_kind kind
 
 /**
  * Seal a KEK into the peer as a new generation, current from now on. The peer must have its id: put
- * it first.
+ * it first. The peer is unchanged on any error.
  *
  * @param label   1 to 63 printable ASCII characters
  * @param length  16, 24 or 32

@@ -6,7 +6,7 @@
 /* The records of devices and peers. The first octet of the input chooses which; the rest is the
  * record without its checksum, which is made to fit, or no input would get past it. */
 
-#define BODY_MAX 2048
+#define BODY_MAX 6144 /* more than the longest record */
 
 static bool all_zero(const void *memory, size_t length)
 {
@@ -37,7 +37,7 @@ static void fuzz_device(const uint8_t *record, size_t size)
 static void fuzz_peer(const uint8_t *record, size_t size)
 {
 	uint8_t again[KS_PEER_RECORD_MAX];
-	struct ks_peer peer;
+	struct ks_peer peer, read;
 	size_t length;
 
 	if (ks_peer_decode(record, size, &peer) != KW_OK) {
@@ -45,6 +45,11 @@ static void fuzz_peer(const uint8_t *record, size_t size)
 		return;
 	}
 	fuzz_require(ks_peer_encode(&peer, again, &length) == KW_OK);
+	if (record[0] == 1) { /* written back as version 2, and means the same */
+		fuzz_require(again[0] == 2 && ks_peer_decode(again, length, &read) == KW_OK);
+		fuzz_require(memcmp(&read, &peer, sizeof(peer)) == 0);
+		return;
+	}
 	fuzz_require(length == size && memcmp(again, record, size) == 0);
 }
 

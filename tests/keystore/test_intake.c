@@ -452,17 +452,29 @@ static void a_kek_comes_sealed(void **state)
 	for (size_t length = 0; length <= sizeof(kek); length++) {
 		struct envelope envelope = seal(fixture, kek, length);
 		const bool good = length == 16 || length == 24 || length == 32;
+		char label[8];
 
-		assert_int_equal(ks_intake_kek(fixture->store, &peer, "label", envelope.der,
-					 envelope.length),
+		snprintf(label, sizeof(label), "l%zu", length);
+		assert_int_equal(
+			ks_intake_kek(fixture->store, &peer, label, envelope.der, envelope.length),
 			good ? KW_OK : KW_E_LENGTH);
+		if (good) {
+			assert_int_equal(ks_intake_kek(fixture->store, &peer, label, envelope.der,
+						 envelope.length),
+				KW_E_EXISTS);
+			assert_int_equal(ks_intake_kek(fixture->store, &peer, "\t", envelope.der,
+						 envelope.length),
+				KW_E_INVALID);
+		}
 		envelope.der[envelope.length - 1] ^= 1;
-		assert_int_equal(ks_intake_kek(fixture->store, &peer, "label", envelope.der,
+		assert_int_equal(ks_intake_kek(fixture->store, &peer, "other", envelope.der,
 					 envelope.length),
 			KW_E_ENVELOPE);
 		drop(&envelope);
 	}
-	assert_int_equal(ks_peer_wrap(fixture->store, &peer, keys, 1, out), KW_OK);
+	assert_int_equal(peer.kek_count, 3);
+	assert_int_equal(peer.kek_current, 3);
+	assert_int_equal(ks_peer_wrap(fixture->store, &peer, &peer.keks[2], keys, 1, out), KW_OK);
 	assert_int_equal(lw_wrap(fixture->store->aes, kek, 32, key.octets, 16, want), KW_OK);
 	assert_memory_equal(out[0], want, sizeof(want));
 	ks_txn_abort(txn);

@@ -231,49 +231,6 @@ static void a_store_without_its_parts_is_damaged(void **state)
 	}
 }
 
-static enum kw_err add_two(struct ks_txn *txn)
-{
-	return ks_meta_put_u32(txn, "two", 2);
-}
-
-static enum kw_err add_three(struct ks_txn *txn)
-{
-	uint32_t two;
-
-	return ks_meta_get_u32(txn, "two", &two) == KW_OK ? ks_meta_put_u32(txn, "three", 3)
-							  : KW_E_STORE;
-}
-
-static enum kw_err run_out(struct ks_txn *txn)
-{
-	(void)txn;
-	return KW_E_STORE_FULL;
-}
-
-static void upgrades_go_step_by_step(void **state)
-{
-	static const struct ks_upgrade steps[] = {
-		{2, add_three}, {1, add_two}, {4, run_out}, {0, NULL}};
-	struct fixture *fixture = *state;
-	struct ks_txn *txn = fixture_begin(fixture);
-	uint32_t value;
-
-	assert_int_equal(ks_upgrade_run(txn, steps, 3, 3), KW_OK);
-	assert_int_equal(ks_upgrade_run(txn, steps, 4, 3), KW_E_STORE_NEWER);
-	assert_int_equal(ks_upgrade_run(txn, steps, 0, 3), KW_E_STORE_DAMAGED);
-	assert_int_equal(ks_upgrade_run(txn, steps, 1, 3), KW_OK);
-	assert_int_equal(ks_meta_get_u32(txn, "three", &value), KW_OK);
-	assert_int_equal(value, 3);
-	assert_int_equal(ks_meta_get_u32(txn, KS_FORMAT_NAME, &value), KW_OK);
-	assert_int_equal(value, 3);
-	assert_int_equal(ks_upgrade_run(txn, steps, 3, 4), KW_E_STORE_DAMAGED);
-	assert_int_equal(ks_upgrade_run(txn, steps, 4, 5), KW_E_STORE_FULL);
-	ks_txn_abort(txn);
-	txn = fixture_begin(fixture);
-	assert_int_equal(ks_meta_get_u32(txn, "three", &value), KW_E_NOT_FOUND);
-	ks_txn_abort(txn);
-}
-
 static void aborting_undoes_everything(void **state)
 {
 	struct fixture *fixture = *state;
@@ -487,9 +444,11 @@ static void no_secret_is_in_the_file(void **state)
 	(void)!fixture_random(fixture, &nwk, sizeof(nwk));
 	strcpy(device.policy.name, canary);
 	assert_int_equal(ks_device_add(txn, &device, &app, &nwk), KW_OK);
-	assert_int_equal(ks_peer_set_token(fixture->store, &peer, token), KW_OK);
+	assert_int_equal(
+		ks_peer_add_credential(fixture->store, &peer, KS_CREDENTIAL_TOKEN, token, "", 0),
+		KW_OK);
 	assert_int_equal(ks_peer_put(txn, &peer), KW_OK);
-	assert_int_equal(ks_peer_set_kek(fixture->store, &peer, "label", kek, sizeof(kek)), KW_OK);
+	assert_int_equal(ks_peer_add_kek(fixture->store, &peer, "label", kek, sizeof(kek)), KW_OK);
 	assert_int_equal(ks_peer_put(txn, &peer), KW_OK);
 	assert_int_equal(ks_txn_commit(txn), KW_OK);
 	fixture_close(fixture);
@@ -528,8 +487,6 @@ int main(void)
 			an_unknown_old_format_is_refused, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(
 			a_store_without_its_parts_is_damaged, fixture_store, fixture_remove),
-		cmocka_unit_test_setup_teardown(
-			upgrades_go_step_by_step, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(
 			aborting_undoes_everything, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(
