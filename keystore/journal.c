@@ -192,6 +192,7 @@ static enum kw_err replay_record(struct ks_journal *journal, const struct ks_rec
 		pending.joins_refused = record->joins_refused;
 		break;
 	case KS_EVENT_REPEATED:
+	case KS_EVENT_SERVED:
 		return KW_OK;
 	}
 	if (err == KW_OK) {
