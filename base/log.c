@@ -2,6 +2,7 @@
 
 #include "base/env.h"
 #include "base/hex.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -62,42 +63,6 @@ static void put_text(struct line *line, const char *text)
 	}
 }
 
-/* Length of the UTF-8 sequence of a printable character beyond ASCII that starts here, else 0: for
- * octets that are no UTF-8, surrogates, and the control characters U+0080 to U+009F. */
-static size_t utf8_length(const unsigned char *at)
-{
-	static const struct {
-		unsigned char first_min, first_max, second_min, second_max;
-		unsigned char length;
-	} forms[] = {
-		{0xc2, 0xc2, 0xa0, 0xbf, 2},
-		{0xc3, 0xdf, 0x80, 0xbf, 2},
-		{0xe0, 0xe0, 0xa0, 0xbf, 3},
-		{0xe1, 0xec, 0x80, 0xbf, 3},
-		{0xed, 0xed, 0x80, 0x9f, 3},
-		{0xee, 0xef, 0x80, 0xbf, 3},
-		{0xf0, 0xf0, 0x90, 0xbf, 4},
-		{0xf1, 0xf3, 0x80, 0xbf, 4},
-		{0xf4, 0xf4, 0x80, 0x8f, 4},
-	};
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		size_t length = 2;
-
-		if (at[0] < forms[i].first_min || at[0] > forms[i].first_max) {
-			continue;
-		}
-		if (at[1] < forms[i].second_min || at[1] > forms[i].second_max) {
-			return 0;
-		}
-		while (length < forms[i].length && at[length] >= 0x80 && at[length] <= 0xbf) {
-			length++;
-		}
-		return length == forms[i].length ? length : 0;
-	}
-	return 0;
-}
-
 /* Quote what a peer may have chosen: no control character and no broken UTF-8 reaches the log. */
 static void put_quoted(struct line *line, const char *text)
 {
@@ -117,7 +82,7 @@ static void put_quoted(struct line *line, const char *text)
 		} else if (c < 0x80) {
 			put(line, (char)c);
 		} else {
-			length = utf8_length((const unsigned char *)text);
+			length = kw_utf8_length((const unsigned char *)text);
 			for (size_t i = 0; i < length; i++) {
 				put(line, text[i]);
 			}

@@ -86,6 +86,7 @@ const struct conf *cli_conf(struct cli *cli);
 extern const struct cli_command cli_device_commands[];
 extern const struct cli_command cli_ns_commands[];
 extern const struct cli_command cli_as_commands[];
+extern const struct cli_command cli_dns_commands[];
 int cli_init(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);
 int cli_device_import(struct cli *cli, int argc, char **argv);

@@ -24,12 +24,18 @@ static int run_as(struct cli *cli, int argc, char **argv)
 	return cli_dispatch(cli, cli_as_commands, "as", argc, argv);
 }
 
+static int run_dns(struct cli *cli, int argc, char **argv)
+{
+	return cli_dispatch(cli, cli_dns_commands, "dns", argc, argv);
+}
+
 static const struct cli_command commands[] = {
 	{"init", "create store and master key", NULL, cli_init},
 	{"status", "processes, store, rates, latencies, warnings", NULL, cli_status},
 	{"device", "devices: import, add, list, show, set, block, remove ...", NULL, run_device},
 	{"ns", "network servers: add, list, show, set, remove", NULL, run_ns},
 	{"as", "application servers: add, list, show, set, remove", NULL, run_as},
+	{"dns", "zone entries for JoinEUIs", NULL, run_dns},
 	{"events", "the join log, in words", NULL, cli_events},
 	{"intake", "the certificate to which root keys are sealed", NULL, cli_intake},
 	{"simulate", "plays devices and a network server", NULL, cli_simulate},

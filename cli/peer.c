@@ -1,5 +1,6 @@
 #include "cli/api.h"
 #include "cli/policy.h"
+#include "cli/print_config.h"
 #include "cli/secret.h"
 #include "cli/text.h"
 
@@ -41,6 +42,10 @@ enum {
 	"  --join-eui RANGE  JoinEUIs that it may join: 70b3d57ed0000000/40, FIRST-LAST or one\n" \
 	"                    EUI; repeatable; default all\n"                                      \
 	"  --any-device      may join devices that name no network (an operator's own server)\n"
+#define CONFIG_HELP                                                                             \
+	"  --print-config K  print what belongs into its configuration: " CLI_CONFIG_KINDS "\n" \
+	"  --url U           with that: where it reaches this join server; default from "       \
+	"[server]\n"
 #define AS_HELP   "  --as-id ID        its AS-ID\n" SECRET_HELP
 #define TAKE_AWAY "\nLists replace the old ones; an empty value takes a setting away.\n"
 
@@ -59,20 +64,27 @@ static int as_remove(struct cli *cli, int argc, char **argv);
 const struct cli_command cli_ns_commands[] = {
 	[COMMAND_ADD] = {"ns add", "let a network server in",
 		"Usage: keyward ns add NAME --net-id N (--token | --token-file F) [options]\n"
-		"\n" NS_HELP "\n"
+		"\n" NS_HELP CONFIG_HELP "\n"
 		"Examples:\n"
 		"  keyward ns add home --net-id 000013 --token --any-device\n"
+		"  keyward ns add chirp --net-id 000013 --token --app-s-key inline \\\n"
+		"    --print-config chirpstack --url https://js.example.com:8003/ > chirp.toml\n"
 		"  keyward ns add partner --net-id 60002D --token-file partner.token \\\n"
 		"    --join-eui 70b3d57ed0000000/40 --kek-label partner-2026 --kek-file kek.hex\n",
 		ns_add},
 	[COMMAND_LIST] = {"ns list", "list network servers",
 		"Usage: keyward [--json] ns list\n\nExample:\n  keyward ns list\n", ns_list},
 	[COMMAND_SHOW] = {"ns show", "show a network server",
-		"Usage: keyward [--json] ns show NAME\n\nExample:\n  keyward ns show home\n",
+		"Usage: keyward [--json] ns show NAME [options]\n"
+		"\n" CONFIG_HELP "\n"
+		"Examples:\n"
+		"  keyward ns show home\n"
+		"  keyward ns show home --print-config tts --url https://js.example.com:8003/\n",
 		ns_show},
 	[COMMAND_SET] = {"ns set", "change a network server",
 		"Usage: keyward ns set NAME [options]\n"
-		"\n" NS_HELP "  --no-any-device   takes --any-device away\n" TAKE_AWAY "\n"
+		"\n" NS_HELP "  --no-any-device   takes --any-device away\n" CONFIG_HELP TAKE_AWAY
+		"\n"
 		"Examples:\n"
 		"  keyward ns set home --token\n"
 		"  keyward ns set partner --kek-label ''\n",
@@ -123,7 +135,13 @@ enum {
 	OPTION_JOIN_EUI,
 	OPTION_ANY_DEVICE,
 	OPTION_NO_ANY_DEVICE,
+	OPTION_PRINT_CONFIG,
+	OPTION_URL,
 };
+
+#define CONFIG_OPTIONS                                                  \
+	{"print-config", required_argument, NULL, OPTION_PRINT_CONFIG}, \
+		{"url", required_argument, NULL, OPTION_URL},
 
 #define SECRET_OPTIONS                                                            \
 	{"token", no_argument, NULL, OPTION_TOKEN},                               \
@@ -134,8 +152,7 @@ enum {
 		{"certificate", required_argument, NULL, CLI_OPTION_UNSUPPORTED}, \
 		{"ca", required_argument, NULL, CLI_OPTION_UNSUPPORTED},          \
 		{"subject", required_argument, NULL, CLI_OPTION_UNSUPPORTED},     \
-		{"answer-url", required_argument, NULL, CLI_OPTION_UNSUPPORTED},  \
-		{"print-config", no_argument, NULL, CLI_OPTION_UNSUPPORTED},
+		{"answer-url", required_argument, NULL, CLI_OPTION_UNSUPPORTED},
 
 static const struct option ns_options[] = {
 	{"net-id", required_argument, NULL, CLI_OPTION_NET_ID},
@@ -143,7 +160,7 @@ static const struct option ns_options[] = {
 	{"join-eui", required_argument, NULL, OPTION_JOIN_EUI},
 	{"any-device", no_argument, NULL, OPTION_ANY_DEVICE},
 	{"no-any-device", no_argument, NULL, OPTION_NO_ANY_DEVICE},
-	SECRET_OPTIONS CLI_COMMON_OPTIONS,
+	CONFIG_OPTIONS SECRET_OPTIONS CLI_COMMON_OPTIONS,
 };
 
 static const struct option as_options[] = {
@@ -161,6 +178,9 @@ struct wish {
 	const char *token_file;
 	const char *kek_label;
 	const char *kek_file;
+	const char *print_config;
+	const char *url;
+	struct cli_config_request config;
 };
 
 static void take_range(struct wish *wish, const struct cli_command *command, const char *value)
@@ -198,6 +218,12 @@ static void take_option(
 	case OPTION_NO_ANY_DEVICE:
 		wish->has_any_device = true;
 		wish->any_device = option == OPTION_ANY_DEVICE;
+		break;
+	case OPTION_PRINT_CONFIG:
+		wish->print_config = value;
+		break;
+	case OPTION_URL:
+		wish->url = value;
 		break;
 	default:
 		cli_policy_take(&wish->policy, command, option, value);
@@ -239,6 +265,7 @@ static void read_wish(struct cli *cli, const struct cli_command *command, int ar
 	}
 	cli_want_words(command, argc, argv, 1, "NAME");
 	check_secrets(wish, command);
+	cli_config_request_read(cli, command, wish->print_config, wish->url, &wish->config);
 }
 
 static int add_token(const struct wish *wish, json_t *body, char token[CLI_TOKEN_SIZE])
@@ -310,6 +337,28 @@ static void print_token(const struct cli *cli, const char *token)
 		token);
 }
 
+/* With --print-config standard output is what goes into the other side's file. */
+static int print_done(const struct cli *cli, const struct peer_kind *kind, const struct wish *wish,
+	const struct cli_reply *reply, const char *token, bool create)
+{
+	FILE *stream = wish->config.wanted ? stderr : stdout;
+
+	if (!cli_print_json(cli, reply)) {
+		char *name = cli_member(reply->json, "name");
+
+		fprintf(stream, "%s %s %s\n", kind->words, name, create ? "added" : "changed");
+		free(name);
+	}
+	if (wish->config.wanted) {
+		return cli_config_print_peer(
+			&wish->config, reply->json, token[0] == '\0' ? NULL : token);
+	}
+	if (token[0] != '\0') {
+		print_token(cli, token);
+	}
+	return CLI_DONE;
+}
+
 /* Create or change. */
 static int send_wish(struct cli *cli, const struct peer_kind *kind, const struct wish *wish,
 	const char *name, bool create)
@@ -332,11 +381,8 @@ static int send_wish(struct cli *cli, const struct peer_kind *kind, const struct
 	if (status == CLI_DONE) {
 		status = cli_api_call(cli, &request, &reply);
 	}
-	if (status == CLI_DONE && !cli_print_json(cli, &reply)) {
-		printf("%s %s %s\n", kind->words, name, create ? "added" : "changed");
-	}
-	if (status == CLI_DONE && token[0] != '\0') {
-		print_token(cli, token);
+	if (status == CLI_DONE) {
+		status = print_done(cli, kind, wish, &reply, token, create);
 	}
 	kw_wipe(token, sizeof(token));
 	cli_reply_finish(&reply);
@@ -474,19 +520,41 @@ static void print_peer(const struct peer_kind *kind, const json_t *peer)
 	cli_print_member("changed", peer, "changed");
 }
 
+/* Options of ns show; as show knows none. */
+static void read_show(struct cli *cli, const struct peer_kind *kind, int argc, char **argv,
+	struct cli_config_request *config)
+{
+	static const struct option options[] = {CONFIG_OPTIONS CLI_COMMON_OPTIONS};
+	const struct cli_command *command = &kind->commands[COMMAND_SHOW];
+	const char *values[2] = {NULL, NULL};
+	int option;
+
+	*config = (struct cli_config_request){.wanted = false};
+	if (kind != &kind_ns) {
+		skip_options(cli, command, argc, argv);
+		return;
+	}
+	while ((option = cli_next_option(cli, command, argc, argv, options)) != -1) {
+		values[option == OPTION_URL ? 1 : 0] = optarg;
+	}
+	cli_config_request_read(cli, command, values[0], values[1], config);
+}
+
 static int run_show(struct cli *cli, const struct peer_kind *kind, int argc, char **argv)
 {
-	const struct cli_command *command = &kind->commands[COMMAND_SHOW];
+	struct cli_config_request config;
 	struct cli_path path;
 	struct cli_reply reply;
 	int status;
 
-	skip_options(cli, command, argc, argv);
-	cli_want_words(command, argc, argv, 1, "NAME");
+	read_show(cli, kind, argc, argv, &config);
+	cli_want_words(&kind->commands[COMMAND_SHOW], argc, argv, 1, "NAME");
 	cli_path_init(&path, kind->collection);
 	cli_path_segment(&path, argv[optind]);
 	status = cli_api_get(cli, &path, &reply);
-	if (status == CLI_DONE && !cli_print_json(cli, &reply)) {
+	if (status == CLI_DONE && config.wanted) {
+		status = cli_config_print_peer(&config, reply.json, NULL);
+	} else if (status == CLI_DONE && !cli_print_json(cli, &reply)) {
 		print_peer(kind, reply.json);
 	}
 	cli_reply_finish(&reply);

@@ -7,9 +7,9 @@
 #define LABEL_WIDTH 18
 #define JOINED_MAX  512
 
-/* Code point at this place and its length; length 0 if this is no UTF-8. */
-static size_t read_character(const unsigned char *text, uint32_t *value)
+size_t cli_character_read(const char *from, uint32_t *value)
 {
+	const unsigned char *text = (const unsigned char *)from;
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	size_t length;
 
@@ -41,7 +41,7 @@ static bool steers_terminal(uint32_t value)
 
 char *cli_clean(const char *text)
 {
-	const unsigned char *at = (const unsigned char *)text;
+	const char *at = text;
 	char *clean = malloc(strlen(text) + 1);
 	size_t used = 0;
 
@@ -50,7 +50,7 @@ char *cli_clean(const char *text)
 	}
 	while (*at != '\0') {
 		uint32_t value = 0;
-		const size_t length = read_character(at, &value);
+		const size_t length = cli_character_read(at, &value);
 
 		if (length == 0 || steers_terminal(value)) {
 			clean[used++] = '?';

@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/** Read the character at this place. @return its octets; 0 if this is no UTF-8 */
+size_t cli_character_read(const char *text, uint32_t *value);
+
 /** A copy in which whatever could steer a terminal (controls, marks that turn the writing
  *  direction, octets that are no UTF-8) is '?'; NULL if there is no memory. To be freed. */
 char *cli_clean(const char *text);

@@ -17,7 +17,7 @@ static struct addrinfo *resolve(const char *host, const char *port)
 	return getaddrinfo(host, port, &hints, &found) == 0 ? found : NULL;
 }
 
-bool conf_address_valid(const char *text)
+static bool address_valid(const char *text)
 {
 	/* getaddrinfo() also takes the old forms of IPv4 addresses ("1", "0x7f.1"). */
 	bool plain = strchr(text, ':') != NULL || strspn(text, "0123456789.") == strlen(text);
@@ -111,7 +111,7 @@ enum kw_err conf_listen_read(const char *text, struct conf_listen *listen, char 
 			"\"%s\" is not a port; write a number from 0 to 65535 (0: any free one)",
 			port);
 	}
-	found = conf_address_valid(host) ? resolve(host, port) : NULL;
+	found = address_valid(host) ? resolve(host, port) : NULL;
 	if (found == NULL) {
 		return conf_fail(why, KW_E_INVALID,
 			"\"%s\" is not an IPv4 or IPv6 address; names are not looked up, write the "

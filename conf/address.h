@@ -13,7 +13,4 @@
 KW_MUST_CHECK enum kw_err conf_listen_read(
 	const char *text, struct conf_listen *listen, char why[CONF_WHY_SIZE]);
 
-/** True for an IPv4 or IPv6 address without a port. */
-bool conf_address_valid(const char *text);
-
 #endif

@@ -237,6 +237,8 @@ static int key_handler(void *user, const char *section, const char *name, const 
 		unknown_key(parse, name);
 	} else if (value != NULL && *value != '\0') {
 		value_read(parse, setting, value);
+	} else if (setting->if_there) {
+		*((char *)parse->conf + setting->offset) = '\0';
 	}
 	return parse->err == KW_OK;
 }
@@ -246,19 +248,44 @@ static unsigned line_of(const struct parse *parse, const char *section, const ch
 	return parse->seen[conf_setting_find(section, name) - conf_settings];
 }
 
+/* A certificate without its key, or the other way round. */
+static void check_pair(struct parse *parse, const char *certificate, const char *key,
+	bool has_certificate, bool has_key, const char *neither)
+{
+	if (has_certificate != has_key) {
+		const char *given = has_certificate ? certificate : key;
+
+		fail(parse, line_of(parse, "server", given), KW_E_INVALID,
+			"%s needs %s too; give both, or none for %s", given,
+			has_certificate ? key : certificate, neither);
+	}
+}
+
+static void check_client_ca(struct parse *parse)
+{
+	const struct conf *conf = parse->conf;
+
+	if (conf->server.tls_client_ca[0] != '\0' && conf->server.tls_certificate[0] == '\0' &&
+		conf->server.proxy_count == 0) {
+		fail(parse, line_of(parse, "server", "tls_client_ca"), KW_E_INVALID,
+			"tls_client_ca needs TLS, without which no client shows a certificate; "
+			"give tls_certificate and tls_key, or name the TLS proxy in front in "
+			"trusted_proxies");
+	}
+}
+
 /* What no line alone can tell. */
 static void check_whole(struct parse *parse)
 {
 	const struct conf *conf = parse->conf;
 	bool certificate = conf->server.tls_certificate[0] != '\0';
-	bool key = conf->server.tls_key[0] != '\0';
 
-	if (certificate != key) {
-		fail(parse, line_of(parse, "server", certificate ? "tls_certificate" : "tls_key"),
-			KW_E_INVALID, "%s needs %s too; give both, or none for plain HTTP",
-			certificate ? "tls_certificate" : "tls_key",
-			certificate ? "tls_key" : "tls_certificate");
-	}
+	check_pair(parse, "tls_certificate", "tls_key", certificate,
+		conf->server.tls_key[0] != '\0', "plain HTTP");
+	check_pair(parse, "answer_certificate", "answer_key",
+		conf->server.answer_certificate[0] != '\0', conf->server.answer_key[0] != '\0',
+		"answers without a client certificate");
+	check_client_ca(parse);
 	for (size_t i = 0; i < conf->server.listen_count; i++) {
 		if (!certificate && !conf->server.listen[i].loopback &&
 			conf->server.proxy_count == 0) {
@@ -278,6 +305,9 @@ static void set_default(const char *section, const char *name, struct conf *conf
 	const struct conf_setting *setting = conf_setting_find(section, name);
 	char why[CONF_WHY_SIZE];
 
+	if (setting->if_there && access(setting->standard, R_OK) != 0) {
+		return;
+	}
 	if (setting->standard[0] != '\0' &&
 		setting->read(setting, setting->standard, "/", conf, why) != KW_OK) {
 		abort(); /* the table contradicts itself */

@@ -42,8 +42,14 @@ struct conf {
 		unsigned processes; /* fronts; "auto" has been resolved: cores - 1, at least 1 */
 		char tls_certificate[CONF_PATH_SIZE]; /* "" = none */
 		char tls_key[CONF_PATH_SIZE];
+		char tls_client_ca[CONF_PATH_SIZE];
+		char answer_certificate[CONF_PATH_SIZE];
+		char answer_key[CONF_PATH_SIZE];
+		char answer_ca[CONF_PATH_SIZE];
+		/* each is one that kw_network_read() takes */
 		char trusted_proxies[CONF_PROXIES_MAX][CONF_WORD_SIZE];
 		size_t proxy_count;
+		char proxy_header[CONF_WORD_SIZE]; /* one of those that http/proxy_cert.h reads */
 	} server;
 	struct {
 		char path[CONF_PATH_SIZE];
@@ -68,7 +74,7 @@ void conf_init(struct conf *conf);
 /**
  * Read a file over the defaults and check it as a whole (plain HTTP only on loopback or with
  * trusted_proxies; tls_certificate and tls_key together; ...). Relative paths in it are relative to
- * the directory of the file; an empty value is as none.
+ * the directory of the file; an empty value is as none given, but for answer_ca, where it is no file.
  *
  * @param why  out: on failure "FILE:LINE: what is wrong and what to do"
  * @return KW_OK, KW_E_NOT_FOUND (no such file, or not readable), KW_E_SYNTAX, KW_E_INVALID; after

@@ -1,5 +1,6 @@
 #include "conf/setting.h"
 
+#include "base/network.h"
 #include "conf/address.h"
 
 #include <assert.h>
@@ -7,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 #define FRONTS_MAX      64 /* as js/process.h has it */
@@ -233,13 +235,44 @@ READER(read_url_paths)
 		"a path of a URL; write words that begin with / and are separated by blanks", why);
 }
 
+static bool network_valid(const char *word)
+{
+	struct kw_network network;
+
+	return kw_network_read(word, &network) == KW_OK;
+}
+
 READER(read_proxies)
 {
 	(void)setting;
 	(void)directory;
 	return words_add(text, conf->server.trusted_proxies, CONF_PROXIES_MAX,
-		&conf->server.proxy_count, conf_address_valid,
-		"an IPv4 or IPv6 address; write the proxies' addresses separated by blanks", why);
+		&conf->server.proxy_count, network_valid,
+		"an IPv4 or IPv6 address or network; write the proxies' addresses, as 10.0.0.1, or "
+		"networks without further bits, as 10.0.0.0/8, separated by blanks",
+		why);
+}
+
+/* Named and not looked for: a proxy that sets one of them lets a client's own of another form pass. */
+READER(read_proxy_header)
+{
+	static const char *const known[] = {
+		"Client-Cert", "X-SSL-Client-Cert", "X-SSL-Cert", "X-Forwarded-Tls-Client-Cert"};
+
+	(void)setting;
+	(void)directory;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcasecmp(text, known[i]) == 0) {
+			strcpy(conf->server.proxy_header, known[i]);
+			return KW_OK;
+		}
+	}
+	return conf_fail(why, KW_E_INVALID,
+		"%.64s is not a header that is known; write the one that the proxy sets: "
+		"Client-Cert "
+		"(RFC 9440), X-SSL-Client-Cert or X-SSL-Cert (nginx), X-Forwarded-Tls-Client-Cert "
+		"(Traefik)",
+		text);
 }
 
 static enum kw_err path_join(
@@ -336,8 +369,13 @@ const struct conf_setting conf_settings[] = {
 	{"server", "processes", read_fronts, .min = 1, .max = FRONTS_MAX, .standard = "1"},
 	{"server", "tls_certificate", read_path, AT(server.tls_certificate), .standard = ""},
 	{"server", "tls_key", read_path, AT(server.tls_key), .standard = ""},
-	{"server", "tls_client_ca", read_unsupported, .standard = ""},
+	{"server", "tls_client_ca", read_path, AT(server.tls_client_ca), .standard = ""},
+	{"server", "answer_certificate", read_path, AT(server.answer_certificate), .standard = ""},
+	{"server", "answer_key", read_path, AT(server.answer_key), .standard = ""},
+	{"server", "answer_ca", read_path, AT(server.answer_ca),
+		.standard = "/etc/ssl/certs/ca-certificates.crt", .if_there = true},
 	{"server", "trusted_proxies", read_proxies, .standard = "", .repeatable = true},
+	{"server", "proxy_header", read_proxy_header, .standard = "Client-Cert"},
 	{"keystore", "path", read_path, AT(keystore.path), .standard = "/var/lib/keyward"},
 	{"keystore", "master_key", read_master_key, .standard = "file:/etc/keyward/master.key"},
 	{"keystore", "map_size", read_size, AT(keystore.map_size), .min = MAP_SIZE_MIN,

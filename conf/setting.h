@@ -21,6 +21,8 @@ struct conf_setting {
 	uint64_t max;
 	const char *standard; /* default as one would write it; "" = none */
 	bool repeatable;      /* every line adds to the list */
+	bool if_there;        /* the default is a file, and none where there is no such file; an
+	                         empty value is none too */
 };
 
 extern const struct conf_setting conf_settings[];

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define KEPT_MAX      512  /* requests kept for use again */
 #define KEPT_BODY_MAX 2048 /* larger body buffers are freed */
@@ -127,6 +128,30 @@ const char *http_request_path(const struct http_request *request)
 const char *http_request_header(const struct http_request *request, const char *name)
 {
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+struct count {
+	const char *name;
+	size_t found;
+};
+
+static enum MHD_Result on_header(
+	void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct count *count = cls;
+
+	(void)kind;
+	(void)value;
+	count->found += strcasecmp(key, count->name) == 0;
+	return MHD_YES;
+}
+
+size_t http_request_header_count(const struct http_request *request, const char *name)
+{
+	struct count count = {.name = name};
+
+	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, on_header, &count);
+	return count.found;
 }
 
 const char *http_request_query(const struct http_request *request, const char *name)

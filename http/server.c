@@ -1,11 +1,11 @@
-#include "http/request.h"
-#include "http/tls.h"
+#include "http/connection.h"
 
 #include "base/env.h"
 #include "base/log.h"
 #include "base/secret.h"
 
 #include <assert.h>
+#include <gnutls/abstract.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +30,7 @@ struct http_server {
 	size_t daemon_count;
 	struct http_server_options options;
 	struct http_request_pool pool;
+	struct http_connections connections;
 	size_t unsent;      /* requests in state ANSWERED */
 	unsigned fruitless; /* turns since a request went on */
 	bool queued;        /* an answer was taken that this turn has not yet sent */
@@ -198,8 +199,11 @@ static bool refused_unread(const struct http_request *request, size_t body_max)
 static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *connection,
 	const char *path, const char *method, void **con_cls)
 {
-	struct http_request *request = http_request_take(&server->pool);
+	struct http_request *request = NULL;
 
+	if (http_connection_usable(connection)) {
+		request = http_request_take(&server->pool);
+	}
 	if (request == NULL) {
 		return MHD_NO;
 	}
@@ -299,14 +303,29 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	http_request_give(&server->pool, request);
 }
 
+/* Each connection has a certificate of its own (http/connection.c); here is none. */
+static int on_certificate(gnutls_session_t session, const gnutls_datum_t *issuers, int issuer_count,
+	const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **chain,
+	unsigned *chain_length, gnutls_privkey_t *key)
+{
+	(void)session;
+	(void)issuers;
+	(void)issuer_count;
+	(void)algorithms;
+	(void)algorithm_count;
+	*chain = NULL;
+	*chain_length = 0;
+	*key = NULL;
+	return -1;
+}
+
 static enum kw_err daemon_open(struct http_server *server, int listener)
 {
 	const struct http_server_options *options = &server->options;
-	bool tls = options->tls_certificate != NULL;
+	bool tls = server->connections.tls != NULL;
 	unsigned share = options->connections_max / (unsigned)options->listener_count;
 	struct MHD_OptionItem tls_items[] = {
-		{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)options->tls_certificate},
-		{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)options->tls_key},
+		{MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)on_certificate},
 		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)HTTP_TLS_PRIORITIES},
 		{MHD_OPTION_END, 0, NULL},
 	};
@@ -315,7 +334,8 @@ static enum kw_err daemon_open(struct http_server *server, int listener)
 	const union MHD_DaemonInfo *info;
 	struct MHD_Daemon *daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_access, server,
 		MHD_OPTION_EXTERNAL_LOGGER, on_log, server, MHD_OPTION_LISTEN_SOCKET, listener,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_CONNECTION_LIMIT,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+		http_connections_notify, &server->connections, MHD_OPTION_CONNECTION_LIMIT,
 		share > 0 ? share : 1u, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
 		1, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_ARRAY,
@@ -337,30 +357,36 @@ static void close_listeners(const int *listeners, size_t from, size_t count)
 	}
 }
 
+static enum kw_err daemons_open(struct http_server *server)
+{
+	const struct http_server_options *options = &server->options;
+	enum kw_err err = http_connections_open(&server->connections, options);
+
+	for (size_t i = 0; i < options->listener_count && err == KW_OK; i++) {
+		err = daemon_open(server, options->listeners[i]);
+	}
+	if (err != KW_OK) {
+		close_listeners(options->listeners, server->daemon_count, options->listener_count);
+	}
+	return err;
+}
+
 enum kw_err http_server_open(const struct http_server_options *options, struct http_server **out)
 {
-	struct http_server *server;
-	enum kw_err err = KW_OK;
+	struct http_server *server = calloc(1, sizeof(*server));
+	enum kw_err err;
 
 	*out = NULL;
 	assert(options->listener_count > 0 && options->listener_count <= HTTP_FDS_MAX);
-	if (options->tls_certificate != NULL) {
-		err = http_tls_check(options->tls_certificate, options->tls_key);
-	}
-	server = err == KW_OK ? calloc(1, sizeof(*server)) : NULL;
 	if (server == NULL) {
 		close_listeners(options->listeners, 0, options->listener_count);
-		return err != KW_OK ? err : KW_E_NO_MEMORY;
+		return KW_E_NO_MEMORY;
 	}
 	server->options = *options;
-	for (size_t i = 0; i < options->listener_count; i++) {
-		err = daemon_open(server, options->listeners[i]);
-		if (err != KW_OK) {
-			close_listeners(
-				options->listeners, server->daemon_count, options->listener_count);
-			http_server_close(server);
-			return err;
-		}
+	err = daemons_open(server);
+	if (err != KW_OK) {
+		http_server_close(server);
+		return err;
 	}
 	/* Borrowed for opening only. */
 	server->options.listeners = NULL;
@@ -400,6 +426,7 @@ void http_server_close(struct http_server *server)
 		MHD_stop_daemon(server->daemons[i]);
 	}
 	http_request_pool_finish(&server->pool);
+	http_connections_close(&server->connections);
 	free(server);
 }
 
@@ -467,4 +494,17 @@ size_t http_server_connections(const struct http_server *server)
 		count += info != NULL ? info->num_connections : 0;
 	}
 	return count;
+}
+
+enum kw_err http_server_tls_replace(
+	struct http_server *server, const char *certificate, const char *key)
+{
+	return http_connections_tls_replace(&server->connections, certificate, key);
+}
+
+uint64_t http_server_tls_expires_s(const struct http_server *server)
+{
+	const struct http_tls *tls = server->connections.tls;
+
+	return tls != NULL ? http_tls_expires_s(tls) : 0;
 }

@@ -20,26 +20,43 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 struct http_server;
 struct http_request;
+
+/** Octets that somebody else owns. */
+struct http_octets {
+	const uint8_t *octets;
+	size_t length;
+};
 
 /** Called once for each request, when it is complete. Answer it, or keep the pointer and answer
  *  before http_server_run() is called the second time. */
 typedef void (*http_handler)(void *context, struct http_request *request);
 /** Called for a pending request whose connection went away before it was answered: forget it. */
 typedef void (*http_gone)(void *context, struct http_request *request);
+/** Called once when a connection whose user (http_request_set_connection_user()) is not NULL is
+ *  closed, after http_gone for its request. */
+typedef void (*http_connection_gone)(void *context, void *user);
 
 struct http_server_options {
 	const int *listeners; /* listening sockets, non-blocking; taken over */
 	size_t listener_count;
 	const char *tls_certificate; /* PEM text, chain included; NULL: plain HTTP. Borrowed */
 	const char *tls_key;         /* PEM text; borrowed, may be wiped after open */
-	size_t body_max;             /* octets; more is 413 */
+	/*
+	 * Ask each client for a certificate, name no CA (some clients show none if theirs is not
+	 * among those named), and let in those without one too. Nothing is verified here beyond
+	 * that the client has the key of what it shows: see http_request_certificates().
+	 */
+	bool tls_ask_certificate;
+	size_t body_max; /* octets; more is 413 */
 	unsigned connections_max;
 	unsigned idle_timeout_s;
 	http_handler handler;
 	http_gone gone; /* may be NULL if every request is answered in the handler */
+	http_connection_gone connection_gone; /* may be NULL */
 	void *context;
 };
 
@@ -65,10 +82,24 @@ size_t http_server_active(const struct http_server *server);
 /** Open connections now. */
 size_t http_server_connections(const struct http_server *server);
 
+/**
+ * Show another certificate (PEM chain and key, RSA or ECDSA; borrowed for the call) to connections
+ * that begin from now on. Those that are there keep the old one, also one in its handshake; it is
+ * freed with the last of them. Sessions begun under the old one may be resumed.
+ * @return KW_OK; KW_E_INVALID (not a certificate and its key, or a server without TLS; logged) and
+ *         KW_E_NO_MEMORY: the old one stays
+ */
+KW_MUST_CHECK enum kw_err http_server_tls_replace(
+	struct http_server *server, const char *certificate, const char *key);
+/** Unix seconds at which the certificate shown to new connections expires; 0 without TLS. */
+uint64_t http_server_tls_expires_s(const struct http_server *server);
+
 /** What the request says; all borrowed until it is answered. NULL / "" if absent. */
 const char *http_request_method(const struct http_request *request);
 const char *http_request_path(const struct http_request *request);
 const char *http_request_header(const struct http_request *request, const char *name);
+/** How many times a header of this name (in any case) stands in the request. */
+size_t http_request_header_count(const struct http_request *request, const char *name);
 const char *http_request_query(const struct http_request *request, const char *name);
 /** Call for every value of a repeated query parameter, in order. */
 void http_request_query_each(const struct http_request *request, const char *name,
@@ -79,6 +110,25 @@ uint64_t http_request_arrived_us(const struct http_request *request);
 /** A pointer for the handler's use; NULL at first. */
 void http_request_set_user(struct http_request *request, void *user);
 void *http_request_user(const struct http_request *request);
+
+/** Where the connection comes from; borrowed until answered. NULL if the system did not say. */
+const struct sockaddr *http_request_address(const struct http_request *request);
+/**
+ * The X.509 certificates (DER) that the client has shown in TLS, its own first; borrowed until
+ * answered. The client has proved that it has the first one's key. Nothing else was verified: not
+ * who issued it, not that it is valid now. A resumed session gives those of the handshake that it
+ * resumes, so they may have expired since: verify them in every connection, and again while one
+ * lasts. At most 32 KiB come through the handshake.
+ * @return how many there are, at most `max`; 0: none, or no TLS
+ */
+size_t http_request_certificates(
+	const struct http_request *request, struct http_octets *chain, size_t max);
+/**
+ * A pointer for the handler's use that stays with the connection; NULL at first. The caller frees
+ * what it points to in http_connection_gone, and itself when it sets another.
+ */
+void http_request_set_connection_user(struct http_request *request, void *user);
+void *http_request_connection_user(const struct http_request *request);
 
 /** A header to send with an answer. */
 struct http_header {

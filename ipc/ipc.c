@@ -42,6 +42,7 @@ static const struct kind kinds[IPC_KIND_COUNT] = {
 	[IPC_PEER_GET] = {"PEER_GET", ASKS(ipc_peer_req), SAYS(ipc_peer_ans)},
 	[IPC_PEER_LIST] = {"PEER_LIST", ASKS(ipc_list_req), SAYS(ipc_peer_page)},
 	[IPC_PEER_REMOVE] = {"PEER_REMOVE", ASKS(ipc_peer_req), SAYS(ipc_peer_ans)},
+	[IPC_PEER_PROBE] = {"PEER_PROBE", ASKS(ipc_peer_req), SAYS(ipc_peer_ans)},
 	[IPC_PEER_KEK_RETIRE] = {"PEER_KEK_RETIRE", ASKS(ipc_peer_req), SAYS(ipc_peer_ans)},
 	[IPC_EVENTS] = {"EVENTS", ASKS(ipc_events_req), SAYS(ipc_events_page)},
 };

@@ -62,6 +62,7 @@ enum ipc_kind {
 	IPC_PEER_GET,        /* struct ipc_peer_req (kind, name) -> struct ipc_peer_ans */
 	IPC_PEER_LIST,       /* struct ipc_list_req (peer_kind) -> struct ipc_peer_page */
 	IPC_PEER_REMOVE,     /* struct ipc_peer_req (kind, name) -> struct ipc_peer_ans */
+	IPC_PEER_PROBE, /* struct ipc_peer_req (kind, name, credentials[0]) -> the same as ADD */
 	IPC_PEER_KEK_RETIRE, /* struct ipc_peer_req (kind, name, kek_label, force) -> the same */
 	IPC_EVENTS,          /* struct ipc_events_req -> struct ipc_events_page */
 	IPC_KIND_COUNT

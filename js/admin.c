@@ -398,6 +398,7 @@ static const struct {
 	{IPC_PEER_GET, js_admin_get_peer},
 	{IPC_PEER_LIST, js_admin_list_peers},
 	{IPC_PEER_REMOVE, js_admin_remove_peer},
+	{IPC_PEER_PROBE, js_admin_probe_peer},
 	{IPC_PEER_KEK_RETIRE, js_admin_retire_kek},
 	{IPC_EVENTS, get_events},
 };

@@ -68,6 +68,8 @@ static enum kw_err put_kek(
 	} else if (err == KW_E_EXISTS) {
 		js_admin_say(
 			text, "this peer has a KEK of that label; give each new KEK a new label");
+	} else if (err == KW_E_EXHAUSTED) {
+		js_admin_say(text, "this peer has had too many KEKs; remove it and add it again");
 	} else if (err == KW_E_TOO_LONG) {
 		js_admin_say(text, "this peer has %d KEKs; retire one that nobody needs any more",
 			KS_KEKS_MAX);
@@ -271,6 +273,29 @@ enum kw_err js_admin_list_peers(const struct js_question *question, void *answer
 		}
 		js_peer_to_ipc(peer, &page->peers[page->count++]);
 	}
+	return KW_OK;
+}
+
+enum kw_err js_admin_probe_peer(const struct js_question *question, void *answer)
+{
+	const struct ipc_peer_req *request = question->body;
+	const struct ks_peer *found = find_peer(question);
+	struct js_probe *probe = &question->vault->backend.probe;
+	struct ipc_peer_ans *ans = answer;
+
+	if (found == NULL) {
+		return unknown_peer(question, ans->text);
+	}
+	if (request->credential_count != 1 ||
+		request->credentials[0].credential.kind != IPC_CREDENTIAL_TOKEN) {
+		return KW_E_INVALID;
+	}
+	probe->peer = found->id;
+	probe->until_ms = kw_now_ms(question->vault->env) + JS_PROBE_MS;
+	memcpy(probe->digest, request->credentials[0].credential.digest, sizeof(probe->digest));
+	js_peer_to_ipc(found, &ans->peer);
+	kw_log(KW_LOG_NOTICE, "peer", "a token for a test stands for the peer for a minute",
+		KW_STR("name", found->name));
 	return KW_OK;
 }
 

@@ -1,5 +1,7 @@
 #include "js/attempt.h"
 
+#include "base/secret.h"
+
 #include <string.h>
 
 bool js_net_id_listed(
@@ -13,7 +15,18 @@ bool js_net_id_listed(
 	return false;
 }
 
-static enum kw_err find_peer(struct ks_store *store, struct js_attempt *attempt)
+static const struct ks_peer *owner_of(struct ks_store *store, const struct js_probe *probe,
+	uint64_t now_ms, const struct ipc_credential *shown)
+{
+	if (probe->peer != 0 && now_ms < probe->until_ms && shown->kind == IPC_CREDENTIAL_TOKEN &&
+		kw_equal_ct(probe->digest, shown->digest, sizeof(probe->digest))) {
+		return ks_peer_by_id(store, probe->peer);
+	}
+	return ks_peer_by_credential(store, (enum ks_credential_kind)shown->kind, shown->digest);
+}
+
+static enum kw_err find_peer(
+	struct ks_store *store, const struct js_probe *probe, struct js_attempt *attempt)
 {
 	const struct ipc_backend_req *request = attempt->request;
 	bool agree = true;
@@ -22,9 +35,8 @@ static enum kw_err find_peer(struct ks_store *store, struct js_attempt *attempt)
 		return KW_E_UNAUTHENTICATED;
 	}
 	for (size_t i = 0; i < request->credential_count; i++) {
-		const struct ipc_credential *shown = &request->credentials[i];
-		const struct ks_peer *peer = ks_peer_by_credential(
-			store, (enum ks_credential_kind)shown->kind, shown->digest);
+		const struct ks_peer *peer =
+			owner_of(store, probe, attempt->now_ms, &request->credentials[i]);
 
 		if (peer == NULL) {
 			continue;
@@ -74,9 +86,10 @@ static enum kw_err check_as(const struct js_attempt *attempt)
 	return KW_OK;
 }
 
-enum kw_err js_attempt_sender(struct ks_store *store, struct js_attempt *attempt)
+enum kw_err js_attempt_sender(
+	struct ks_store *store, const struct js_probe *probe, struct js_attempt *attempt)
 {
-	enum kw_err err = find_peer(store, attempt);
+	enum kw_err err = find_peer(store, probe, attempt);
 
 	if (err != KW_OK) {
 		return err;

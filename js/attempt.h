@@ -10,6 +10,18 @@
 #include "keystore/event.h"
 #include "keystore/peer.h"
 
+/**
+ * A bearer token that stands for a peer for a moment, so that an operator can ask as the peer would
+ * without having its credential. In memory only; one at a time.
+ */
+struct js_probe {
+	uint32_t peer; /* id; 0: none */
+	uint64_t until_ms;
+	uint8_t digest[IPC_DIGEST_SIZE];
+};
+
+#define JS_PROBE_MS (60 * 1000)
+
 struct js_attempt {
 	const struct ipc_backend_req *request;
 	uint64_t now_ms;
@@ -34,7 +46,8 @@ struct js_attempt {
  * @return KW_OK, KW_E_UNAUTHENTICATED, KW_E_SENDER, KW_E_SENDER_NS_ID; attempt->peer is set where
  *         the credential is known
  */
-KW_MUST_CHECK enum kw_err js_attempt_sender(struct ks_store *store, struct js_attempt *attempt);
+KW_MUST_CHECK enum kw_err js_attempt_sender(
+	struct ks_store *store, const struct js_probe *probe, struct js_attempt *attempt);
 /** Whether a JoinEUI that we serve is asked. @return KW_OK, KW_E_RECEIVER, KW_E_STORE... */
 KW_MUST_CHECK enum kw_err js_attempt_receiver(struct ks_txn *txn, const struct js_attempt *attempt);
 /** What the front found wrong with the fields; never believed to be anything else. */

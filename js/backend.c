@@ -50,7 +50,7 @@ static enum kw_err run_procedure(struct js_backend *backend, struct ks_txn *txn,
 static enum kw_err process(struct js_backend *backend, struct ks_txn *txn,
 	struct js_attempt *attempt, struct ipc_backend_ans *ans)
 {
-	enum kw_err err = js_attempt_sender(backend->store, attempt);
+	enum kw_err err = js_attempt_sender(backend->store, &backend->probe, attempt);
 
 	if (err == KW_OK && attempt->request->procedure == IPC_PROCEDURE_ERROR_NOTIF) {
 		return KW_OK;

@@ -34,6 +34,7 @@ struct js_backend {
 	uint64_t repeat_window_ms;
 	struct js_counters counters;
 	struct js_refusals refusals;
+	struct js_probe probe;
 	EVP_MD *sha256; /* fetched once */
 	EVP_MD_CTX *digest;
 };

@@ -5,16 +5,22 @@
 #include "backend-if/message.h"
 #include "base/env.h"
 #include "base/log.h"
-#include "base/secret.h"
 #include "http/server.h"
 #include "ipc/channel.h"
 #include "js/front_batch.h"
+#include "js/front_expiry.h"
+#include "js/front_files.h"
 #include "js/front_http.h"
+#include "js/front_identity.h"
+#include "js/front_pem.h"
+#include "js/front_posts.h"
 #include "js/process.h"
+#include "js/proxies.h"
 
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -22,18 +28,23 @@
 #define CONNECTIONS_MAX 16384
 #define OTHER_FDS       64 /* descriptors that are not connections */
 #define IDLE_TIMEOUT_S  30 /* The Things Stack opens a connection per request and leaves it */
-#define PEM_MAX         (1024 * 1024)
 #define REPORT_US       (1000 * 1000)
 
 struct front {
 	struct http_server *server;
 	struct js_front_batch batch;
 	struct js_front_http http;
+	struct js_identities identities;
+	struct js_front_posts posts;
 	struct ipc_report report;
 	struct ipc_report reported; /* what the vault was told last, without latencies */
 	uint64_t report_due_us;
+	struct js_front_files files;
+	struct js_front_expiry expiry;
+	struct js_proxies proxies;
 	bool leaving;
 	int signals;
+	int reloads; /* readable: the files have changed */
 	bool fixed;
 };
 
@@ -41,32 +52,6 @@ __attribute__((noreturn)) static void give_up(const char *words, enum kw_err err
 {
 	kw_log(KW_LOG_ERROR, "front", words, KW_STR("reason", kw_err_text(err)));
 	exit(1);
-}
-
-/* A whole file as text; the option is named if it cannot be read. */
-static char *file_read(const char *option, const char *path)
-{
-	FILE *file = fopen(path, "re");
-	char *text = malloc(PEM_MAX + 1);
-	size_t length = 0;
-
-	if (file != NULL && text != NULL) {
-		setvbuf(file, NULL, _IONBF, 0); /* no second copy of a key */
-		length = fread(text, 1, PEM_MAX + 1, file);
-	}
-	if (file == NULL || text == NULL || ferror(file) != 0) {
-		kw_log(KW_LOG_ERROR, "front", "cannot read a file", KW_STR("option", option),
-			KW_STR("file", path), KW_ERRNO());
-		exit(1);
-	}
-	if (length > PEM_MAX || memchr(text, '\0', length) != NULL) {
-		kw_log(KW_LOG_ERROR, "front", "not a PEM file", KW_STR("option", option),
-			KW_STR("file", path));
-		exit(1);
-	}
-	fclose(file);
-	text[length] = '\0';
-	return text;
 }
 
 /* As many as the process may have, raised as far as it may raise it. */
@@ -94,7 +79,6 @@ static unsigned connections_max(void)
 
 static void server_open(struct front *front, const struct js_options *options)
 {
-	char *certificate = NULL, *key = NULL;
 	int listeners[HTTP_FDS_MAX];
 	struct http_server_options server = {
 		.listeners = listeners,
@@ -102,6 +86,9 @@ static void server_open(struct front *front, const struct js_options *options)
 		.body_max = BODY_MAX,
 		.connections_max = connections_max(),
 		.idle_timeout_s = IDLE_TIMEOUT_S,
+		.tls_certificate = front->files.tls_certificate,
+		.tls_key = front->files.tls_key,
+		.tls_ask_certificate = true,
 		.handler = js_front_http_handle,
 		.gone = js_front_http_gone,
 		.context = &front->http,
@@ -114,18 +101,7 @@ static void server_open(struct front *front, const struct js_options *options)
 	for (size_t i = 0; i < options->listeners; i++) {
 		listeners[i] = JS_FRONT_FD_LISTENERS + (int)i;
 	}
-	if (options->tls_certificate != NULL && options->tls_key != NULL) {
-		certificate = file_read("tls_certificate", options->tls_certificate);
-		key = file_read("tls_key", options->tls_key);
-	}
-	server.tls_certificate = certificate;
-	server.tls_key = key;
 	err = http_server_open(&server, &front->server);
-	if (key != NULL) {
-		kw_wipe(key, strlen(key));
-	}
-	free(key);
-	free(certificate);
 	if (err != KW_OK) {
 		give_up("cannot serve HTTP", err);
 	}
@@ -142,17 +118,148 @@ static void seed(void)
 	bi_decode_seed(value);
 }
 
+/* The files, looked at; logged if they are not as they should be. */
+static enum kw_err files_read(struct js_front_files *files)
+{
+	enum kw_err err = js_front_files_read(files);
+
+	if (err != KW_OK) {
+		kw_log(KW_LOG_ERROR, "front", "cannot read what keywardd hands over",
+			KW_STR("reason", kw_err_text(err)));
+		return err;
+	}
+	err = js_front_pem_check(files);
+	if (err != KW_OK) {
+		js_front_files_finish(files);
+	}
+	return err;
+}
+
+/* --check-files: can a front use them? */
+static int check_files(const struct js_options *options)
+{
+	struct js_front_files files;
+	enum kw_err err;
+
+	js_process_enter(JS_ROLE_FRONT, options);
+	err = files_read(&files);
+	js_front_files_finish(&files);
+	return err == KW_OK ? 0 : 1;
+}
+
+static struct js_front_posts_files posts_files(const struct js_front_files *files)
+{
+	return (struct js_front_posts_files){
+		.ca = files->answer_ca,
+		.certificate = files->answer_certificate,
+		.key = files->answer_key,
+	};
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* A client of its own keeps connections and what they were opened with: only where it must be new. */
+static enum kw_err renew_posts(struct front *front, const struct js_front_files *fresh)
+{
+	const struct js_front_posts_files files = posts_files(fresh);
+
+	if (same_text(fresh->answer_ca, front->files.answer_ca) &&
+		same_text(fresh->answer_certificate, front->files.answer_certificate) &&
+		same_text(fresh->answer_key, front->files.answer_key)) {
+		return KW_OK;
+	}
+	return js_front_posts_renew(&front->posts, &files);
+}
+
+/* All or nothing but for the answers' files, which come first: nobody is shown the old ones wrongly
+ * by new certificates of ours. */
+static enum kw_err use_files(struct front *front, const struct js_front_files *fresh)
+{
+	struct http_trust *trust = NULL;
+	enum kw_err err = KW_OK;
+
+	if (fresh->client_ca != NULL) {
+		err = http_trust_open(fresh->client_ca, &trust);
+	}
+	if (err == KW_OK) {
+		err = renew_posts(front, fresh);
+	}
+	if (err == KW_OK && fresh->tls_certificate != NULL) {
+		err = http_server_tls_replace(
+			front->server, fresh->tls_certificate, fresh->tls_key);
+	}
+	if (err != KW_OK) {
+		http_trust_close(trust);
+		return err;
+	}
+	js_identities_trust(&front->identities, trust);
+	return KW_OK;
+}
+
+/* Requests under way and open connections stay as they are; what is new is for new ones. */
+static void reload(struct front *front)
+{
+	struct js_front_files fresh;
+	enum kw_err err = files_read(&fresh);
+
+	if (err == KW_OK) {
+		err = use_files(front, &fresh);
+	}
+	if (err != KW_OK) {
+		js_front_files_finish(&fresh);
+		kw_log(KW_LOG_ERROR, "front", "the PEM files of before stay in use",
+			KW_STR("reason", kw_err_text(err)));
+		return;
+	}
+	js_front_files_finish(&front->files);
+	front->files = fresh;
+	front->expiry.due_us = 0;
+	kw_log(KW_LOG_INFO, "front", "the PEM files were read again");
+}
+
+static void clients_open(struct front *front, const struct js_options *options)
+{
+	const struct js_front_posts_files files = posts_files(&front->files);
+	struct http_trust *trust = NULL;
+	enum kw_err err = js_identities_init(&front->identities, &front->proxies,
+		options->proxy_header, front->files.tls_certificate != NULL);
+
+	if (err == KW_OK && front->files.client_ca != NULL) {
+		err = http_trust_open(front->files.client_ca, &trust);
+	}
+	if (err == KW_OK) {
+		js_identities_trust(&front->identities, trust);
+		err = js_front_posts_init(&front->posts, &files, &front->report);
+	}
+	if (err != KW_OK) {
+		give_up("cannot use the files of tls_client_ca or answer_ca, answer_certificate, "
+			"answer_key",
+			err);
+	}
+}
+
 static void front_open(struct front *front, const struct js_options *options)
 {
 	enum kw_err err;
 
+	if (js_proxies_read(options->trusted_proxies, &front->proxies) != KW_OK) {
+		give_up("--trusted-proxies is not a list of networks", KW_E_INVALID);
+	}
+	if (files_read(&front->files) != KW_OK) {
+		exit(1);
+	}
 	front->fixed = options->fixed_answer;
 	front->signals = js_process_signals();
+	front->reloads = js_process_reloads();
+	clients_open(front, options);
 	err = js_front_batch_init(
-		&front->batch, JS_FRONT_FD_CHANNEL, front->signals, &front->report);
+		&front->batch, JS_FRONT_FD_CHANNEL, front->signals, &front->posts, &front->report);
 	if (err == KW_OK) {
 		err = js_front_http_init(&front->http, options->paths,
-			front->fixed ? NULL : &front->batch, &front->report);
+			front->fixed ? NULL : &front->batch, &front->identities, &front->report);
 	}
 	if (err != KW_OK) {
 		give_up("cannot start", err);
@@ -166,14 +273,21 @@ static void front_close(struct front *front)
 	http_server_close(front->server);
 	js_front_http_finish(&front->http);
 	js_front_batch_finish(&front->batch);
+	js_front_posts_finish(&front->posts);
+	js_identities_finish(&front->identities);
+	js_front_files_finish(&front->files);
 	close(front->signals);
+	close(front->reloads);
 }
 
 static bool report_changed(const struct front *front)
 {
 	return front->report.requests != front->reported.requests ||
 	       front->report.http_refused != front->reported.http_refused ||
-	       front->report.connections != front->reported.connections;
+	       front->report.connections != front->reported.connections ||
+	       front->report.answers_posted != front->reported.answers_posted ||
+	       front->report.answers_failed != front->reported.answers_failed ||
+	       front->report.tls_expires_s != front->reported.tls_expires_s;
 }
 
 /* @return how long until the next one, ms; -1: nothing to report */
@@ -186,6 +300,7 @@ static int report(struct front *front)
 		return -1;
 	}
 	front->report.connections = http_server_connections(front->server);
+	front->report.tls_expires_s = http_server_tls_expires_s(front->server);
 	if (!front->batch.greeted && !report_changed(front)) {
 		return -1;
 	}
@@ -222,28 +337,26 @@ static int leave_ms(const struct front *front)
 	return now < by ? (int)((by - now + 999) / 1000) : 0;
 }
 
-/* Sleep until there is something to do. */
-static void rest(struct front *front)
+/* @return how long until the certificate is looked at again, ms; -1: there is none */
+static int watch_expiry(struct front *front)
 {
-	struct pollfd fds[HTTP_FDS_MAX + 2];
-	int http_fds[HTTP_FDS_MAX];
-	size_t count = http_server_fds(front->server, http_fds);
-	int timeout = sooner_ms(http_server_timeout_ms(front->server), report(front));
+	uint64_t expires_s = http_server_tls_expires_s(front->server);
 
-	for (size_t i = 0; i < count; i++) {
-		fds[i] = (struct pollfd){.fd = http_fds[i], .events = POLLIN};
+	if (expires_s == 0) {
+		return -1;
 	}
-	fds[count] =
-		(struct pollfd){.fd = front->fixed ? -1 : front->batch.channel, .events = POLLIN};
-	fds[count + 1] =
-		(struct pollfd){.fd = front->leaving ? -1 : front->signals, .events = POLLIN};
-	if (poll(fds, count + 2, sooner_ms(timeout, leave_ms(front))) <= 0) {
-		return;
+	return js_front_expiry_watch(&front->expiry, expires_s, kw_now_ms(&kw_env_system) / 1000,
+		kw_mono_us(&kw_env_system));
+}
+
+static void take_signals(struct front *front, short end, short renew)
+{
+	if (renew != 0) {
+		while (js_process_take(front->reloads)) {
+		}
+		reload(front);
 	}
-	if (fds[count].revents != 0 && !js_front_batch_listen(&front->batch)) {
-		give_up("the channel to the vault is closed", KW_E_CLOSED);
-	}
-	if (fds[count + 1].revents != 0) {
+	if (end != 0) {
 		kw_log(KW_LOG_NOTICE, "front", "asked to end");
 		front->leaving = true;
 		js_front_batch_leave(&front->batch);
@@ -251,9 +364,43 @@ static void rest(struct front *front)
 	}
 }
 
+/* Sleep until there is something to do. */
+static void rest(struct front *front)
+{
+	struct pollfd fds[HTTP_FDS_MAX + 3 + JS_FRONT_POSTS_FDS];
+	int http_fds[HTTP_FDS_MAX], post_fds[JS_FRONT_POSTS_FDS];
+	size_t count = http_server_fds(front->server, http_fds);
+	int timeout = sooner_ms(http_server_timeout_ms(front->server), report(front));
+
+	timeout = sooner_ms(timeout, watch_expiry(front));
+	timeout = sooner_ms(timeout, js_front_posts_timeout_ms(&front->posts));
+	for (size_t i = 0; i < count; i++) {
+		fds[i] = (struct pollfd){.fd = http_fds[i], .events = POLLIN};
+	}
+	fds[count] =
+		(struct pollfd){.fd = front->fixed ? -1 : front->batch.channel, .events = POLLIN};
+	fds[count + 1] =
+		(struct pollfd){.fd = front->leaving ? -1 : front->signals, .events = POLLIN};
+	fds[count + 2] = (struct pollfd){.fd = front->reloads, .events = POLLIN};
+	js_front_posts_fds(&front->posts, post_fds);
+	for (size_t i = 0; i < JS_FRONT_POSTS_FDS; i++) {
+		fds[count + 3 + i] = (struct pollfd){.fd = post_fds[i], .events = POLLIN};
+	}
+	if (poll(fds, count + 3 + JS_FRONT_POSTS_FDS, sooner_ms(timeout, leave_ms(front))) <= 0) {
+		return;
+	}
+	if (fds[count].revents != 0 && !js_front_batch_listen(&front->batch)) {
+		give_up("the channel to the vault is closed", KW_E_CLOSED);
+	}
+	take_signals(front, fds[count + 1].revents, fds[count + 2].revents);
+}
+
 static bool may_leave(const struct front *front)
 {
-	return front->leaving && (http_server_active(front->server) == 0 || leave_ms(front) == 0);
+	bool idle = http_server_active(front->server) == 0 &&
+		    js_front_posts_pending(&front->posts) == 0;
+
+	return front->leaving && (idle || leave_ms(front) == 0);
 }
 
 static void serve(struct front *front)
@@ -262,6 +409,7 @@ static void serve(struct front *front)
 		rest(front);
 		http_server_run(front->server);
 		js_front_batch_run(&front->batch);
+		js_front_posts_run(&front->posts);
 		if (front->batch.closed) {
 			give_up("the channel to the vault is closed", KW_E_CLOSED);
 		}
@@ -274,6 +422,9 @@ int main(int argc, char **argv)
 	struct js_options options;
 
 	js_options_read(argc, argv, &options);
+	if (options.check_files) {
+		return check_files(&options);
+	}
 	front_open(&front, &options);
 	js_process_enter(JS_ROLE_FRONT, &options);
 	front.batch.greeted = true; /* so that the vault knows of this front */

@@ -18,11 +18,12 @@ static_assert((int)BI_CREDENTIAL_SUBJECT == (int)IPC_CREDENTIAL_SUBJECT &&
 		      BI_DIGEST_SIZE == IPC_DIGEST_SIZE,
 	"the same values");
 
-enum kw_err js_identities_init(
-	struct js_identities *identities, const struct js_proxies *proxies, bool tls)
+enum kw_err js_identities_init(struct js_identities *identities, const struct js_proxies *proxies,
+	const char *proxy_header, bool tls)
 {
 	*identities = (struct js_identities){
 		.proxies = proxies,
+		.proxy_header = proxy_header,
 		.tls = tls,
 		.slots = calloc(JS_IDENTITY_SLOTS, sizeof(*identities->slots)),
 	};
@@ -36,18 +37,11 @@ void js_identities_finish(struct js_identities *identities)
 	*identities = (struct js_identities){0};
 }
 
-enum kw_err js_identities_trust(struct js_identities *identities, const char *pem)
+void js_identities_trust(struct js_identities *identities, struct http_trust *trust)
 {
-	struct http_trust *trust = NULL;
-	enum kw_err err = pem != NULL ? http_trust_open(pem, &trust) : KW_OK;
-
-	if (err != KW_OK) {
-		return err;
-	}
 	http_trust_close(identities->trust);
 	identities->trust = trust;
 	memset(identities->slots, 0, JS_IDENTITY_SLOTS * sizeof(*identities->slots));
-	return KW_OK;
 }
 
 /* What does not fit any more is not shown: names come last, the digest of the whole first. */
@@ -174,14 +168,12 @@ static enum kw_err add_proxied(struct js_identities *identities, const struct ht
 	struct js_identity *identity)
 {
 	struct http_proxy_chain chain;
-	enum kw_err err = http_proxy_certificates(request, &chain);
+	enum kw_err err = http_proxy_certificates(request, identities->proxy_header, &chain);
 
 	if (err != KW_OK) {
 		return err == KW_E_NOT_FOUND ? KW_OK : err;
 	}
-	err = add_chain(identities, chain.certificates, chain.count, identity);
-	http_proxy_chain_finish(&chain);
-	return err;
+	return add_chain(identities, chain.certificates, chain.count, identity);
 }
 
 static enum kw_err add_authorization(

@@ -33,21 +33,19 @@ struct js_identity_slot {
 
 struct js_identities {
 	struct http_trust *trust;         /* NULL: no CA, so no names */
-	const struct js_proxies *proxies; /* borrowed */
+	const struct js_proxies *proxies; /* borrowed, as the next */
+	const char *proxy_header;         /* in which they pass certificates on */
 	bool tls;                         /* the listeners speak TLS */
 	struct js_identity_slot *slots;
 };
 
 /** @return KW_OK, KW_E_NO_MEMORY */
-KW_MUST_CHECK enum kw_err js_identities_init(
-	struct js_identities *identities, const struct js_proxies *proxies, bool tls);
+KW_MUST_CHECK enum kw_err js_identities_init(struct js_identities *identities,
+	const struct js_proxies *proxies, const char *proxy_header, bool tls);
 void js_identities_finish(struct js_identities *identities);
 
-/**
- * Take other CAs from now on; NULL: none. What is known of certificates is forgotten.
- * @return KW_OK; KW_E_INVALID (logged), KW_E_NO_MEMORY: the old ones stay
- */
-KW_MUST_CHECK enum kw_err js_identities_trust(struct js_identities *identities, const char *pem);
+/** Take these CAs (taken over; NULL: none) from now on. What is known of certificates is forgotten. */
+void js_identities_trust(struct js_identities *identities, struct http_trust *trust);
 
 /**
  * @return KW_OK

@@ -27,8 +27,8 @@ static void on_done(void *context, uint64_t tag, const struct http_client_result
 	}
 }
 
-enum kw_err js_front_posts_init(struct js_front_posts *posts,
-	const struct js_front_posts_files *files, struct ipc_report *report)
+static enum kw_err client_open(struct js_front_posts *posts,
+	const struct js_front_posts_files *files, struct http_client **out)
 {
 	const struct http_client_options options = {
 		.queue_max = QUEUE_MAX,
@@ -43,14 +43,74 @@ enum kw_err js_front_posts_init(struct js_front_posts *posts,
 		.context = posts,
 	};
 
+	return http_client_open(&options, out);
+}
+
+enum kw_err js_front_posts_init(struct js_front_posts *posts,
+	const struct js_front_posts_files *files, struct ipc_report *report)
+{
 	*posts = (struct js_front_posts){.report = report};
-	return http_client_open(&options, &posts->client);
+	return client_open(posts, files, &posts->client);
 }
 
 void js_front_posts_finish(struct js_front_posts *posts)
 {
+	http_client_close(posts->retiring);
 	http_client_close(posts->client);
+	posts->retiring = NULL;
 	posts->client = NULL;
+}
+
+enum kw_err js_front_posts_renew(
+	struct js_front_posts *posts, const struct js_front_posts_files *files)
+{
+	struct http_client *fresh;
+	enum kw_err err = client_open(posts, files, &fresh);
+
+	if (err != KW_OK) {
+		return err;
+	}
+	/* Two changes within the life of an answer: what is older than both is given up. */
+	http_client_close(posts->retiring);
+	posts->retiring = posts->client;
+	posts->client = fresh;
+	return KW_OK;
+}
+
+void js_front_posts_fds(const struct js_front_posts *posts, int fds[JS_FRONT_POSTS_FDS])
+{
+	fds[0] = http_client_fd(posts->client);
+	fds[1] = posts->retiring != NULL ? http_client_fd(posts->retiring) : -1;
+}
+
+int js_front_posts_timeout_ms(const struct js_front_posts *posts)
+{
+	int timeout = http_client_timeout_ms(posts->client);
+	int other = posts->retiring != NULL ? http_client_timeout_ms(posts->retiring) : -1;
+
+	if (timeout < 0 || other < 0) {
+		return timeout < 0 ? other : timeout;
+	}
+	return timeout < other ? timeout : other;
+}
+
+void js_front_posts_run(struct js_front_posts *posts)
+{
+	http_client_run(posts->client);
+	if (posts->retiring == NULL) {
+		return;
+	}
+	http_client_run(posts->retiring);
+	if (http_client_pending(posts->retiring) == 0) {
+		http_client_close(posts->retiring);
+		posts->retiring = NULL;
+	}
+}
+
+size_t js_front_posts_pending(const struct js_front_posts *posts)
+{
+	return http_client_pending(posts->client) +
+	       (posts->retiring != NULL ? http_client_pending(posts->retiring) : 0);
 }
 
 enum kw_err js_front_posts_send(struct js_front_posts *posts, const char *url,

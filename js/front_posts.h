@@ -14,7 +14,8 @@
 
 struct js_front_posts {
 	struct http_client *client;
-	struct ipc_report *report; /* borrowed; what became of answers is counted there */
+	struct http_client *retiring; /* had other files; ends what it has begun. Mostly NULL */
+	struct ipc_report *report;    /* borrowed; what became of answers is counted there */
 };
 
 /** PEM texts; NULL: none. Borrowed, the key may be wiped afterwards. */
@@ -28,6 +29,20 @@ struct js_front_posts_files {
 KW_MUST_CHECK enum kw_err js_front_posts_init(struct js_front_posts *posts,
 	const struct js_front_posts_files *files, struct ipc_report *report);
 void js_front_posts_finish(struct js_front_posts *posts);
+
+/** Use other files for answers from now on. Errors as init: the old ones stay. */
+KW_MUST_CHECK enum kw_err js_front_posts_renew(
+	struct js_front_posts *posts, const struct js_front_posts_files *files);
+
+#define JS_FRONT_POSTS_FDS 2
+/** Descriptors to poll for reading; -1: none. */
+void js_front_posts_fds(const struct js_front_posts *posts, int fds[JS_FRONT_POSTS_FDS]);
+/** How long the loop may sleep at most, ms; -1: as long as it likes. */
+int js_front_posts_timeout_ms(const struct js_front_posts *posts);
+/** Do what can be done without waiting. */
+void js_front_posts_run(struct js_front_posts *posts);
+/** Answers that are still under way. */
+size_t js_front_posts_pending(const struct js_front_posts *posts);
 
 /**
  * Post the answer to a request. A body that could not be taken is counted as failed.

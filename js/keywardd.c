@@ -8,6 +8,7 @@
 #include "js/keywardd_files.h"
 #include "js/keywardd_group.h"
 #include "js/keywardd_notify.h"
+#include "js/keywardd_pem.h"
 #include "js/keywardd_sockets.h"
 
 #include <fcntl.h>
@@ -30,9 +31,11 @@ struct keywardd {
 	bool check_only;
 	struct conf conf;
 	struct js_files files;
+	struct js_pem pem;
 	struct js_sockets sockets;
 	struct js_group group;
 	bool was_ready;
+	bool reload_wanted;
 	int signals;
 };
 
@@ -172,13 +175,57 @@ static void signals_take(struct keywardd *keywardd, uint64_t now_us)
 			js_group_reap(&keywardd->group, now_us);
 			break;
 		case SIGHUP:
-			kw_log(KW_LOG_NOTICE, "keywardd",
-				"SIGHUP is ignored: a changed configuration is read by a restart");
+			keywardd->reload_wanted = true;
 			break;
 		default:
 			stop(keywardd, info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", now_us);
 			break;
 		}
+	}
+}
+
+/* All or nothing: what a front would not take does not get to the fronts, so that one that is started
+ * again can start. */
+static bool pem_renew(struct keywardd *keywardd)
+{
+	char why[CONF_WHY_SIZE] = "the reason stands above";
+	struct js_pem fresh;
+	bool good = js_pem_open(&keywardd->conf, &fresh, why) == KW_OK;
+
+	if (good && js_child_check(&keywardd->conf, &fresh) != KW_OK) {
+		js_pem_close(&fresh);
+		good = false;
+	}
+	if (!good) {
+		kw_log(KW_LOG_ERROR, "keywardd",
+			"SIGHUP: the PEM files are not usable; those of before stay in use",
+			KW_STR("reason", why));
+		return false;
+	}
+	js_pem_replace(&keywardd->pem, &fresh);
+	js_pem_close(&fresh);
+	return true;
+}
+
+/* Not while a front starts: it might read half of the old and half of the new. */
+static void reload(struct keywardd *keywardd)
+{
+	char names[128];
+
+	if (!keywardd->reload_wanted || keywardd->group.stage != JS_STAGE_RUN ||
+		!js_group_settled(&keywardd->group)) {
+		return;
+	}
+	keywardd->reload_wanted = false;
+	js_pem_names(&keywardd->conf, names);
+	if (*names == '\0') {
+		kw_log(KW_LOG_NOTICE, "keywardd",
+			"SIGHUP: no PEM file is configured; all else is read by a restart");
+	} else if (pem_renew(keywardd)) {
+		js_group_reload(&keywardd->group);
+		kw_log(KW_LOG_NOTICE, "keywardd",
+			"SIGHUP: the PEM files were read again; all else is read by a restart",
+			KW_STR("files", names));
 	}
 }
 
@@ -203,6 +250,7 @@ static void loop(struct keywardd *keywardd)
 			announce(keywardd);
 		}
 		signals_take(keywardd, now_us);
+		reload(keywardd);
 	}
 }
 
@@ -213,11 +261,13 @@ static void prepare(struct keywardd *keywardd)
 	struct js_board *board;
 
 	if (js_files_open(&keywardd->conf, keywardd->conf_path, &keywardd->files, why) != KW_OK ||
+		js_pem_open(&keywardd->conf, &keywardd->pem, why) != KW_OK ||
 		js_sockets_open(&keywardd->conf, &keywardd->sockets, why) != KW_OK) {
 		refuse(why);
 	}
 	setup->conf = &keywardd->conf;
 	setup->files = &keywardd->files;
+	setup->pem = &keywardd->pem;
 	setup->sockets = &keywardd->sockets;
 	keywardd->signals = signals_open();
 	if (keywardd->signals < 0 || js_board_create(&board, &setup->board) != KW_OK ||
@@ -235,6 +285,7 @@ static int run(struct keywardd *keywardd)
 	prepare(keywardd);
 	loop(keywardd);
 	js_sockets_close(&keywardd->sockets);
+	js_pem_close(&keywardd->pem);
 	js_files_close(&keywardd->files);
 	if (!keywardd->group.failed) {
 		kw_log(KW_LOG_NOTICE, "keywardd", "stopped");
@@ -242,13 +293,18 @@ static int run(struct keywardd *keywardd)
 	return keywardd->group.failed ? STATUS_FAILED : STATUS_OK;
 }
 
-static int check(const struct keywardd *keywardd)
+static int check(struct keywardd *keywardd)
 {
 	char why[CONF_WHY_SIZE];
 
-	if (js_files_check(&keywardd->conf, keywardd->conf_path, why) != KW_OK) {
+	if (js_files_check(&keywardd->conf, keywardd->conf_path, why) != KW_OK ||
+		js_pem_open(&keywardd->conf, &keywardd->pem, why) != KW_OK) {
 		refuse(why);
 	}
+	if (js_child_check(&keywardd->conf, &keywardd->pem) != KW_OK) {
+		refuse("a PEM file is not usable, for the reason logged above");
+	}
+	js_pem_close(&keywardd->pem);
 	printf("%s: configuration is good\n", keywardd->conf_path);
 	return STATUS_OK;
 }

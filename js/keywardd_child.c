@@ -11,13 +11,15 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ARGS_MAX      24
 #define NUMBERS_MAX   4
 #define ENV_MAX       32
-#define FDS_MAX       (8 + JS_FRONTS_MAX)
+#define FDS_MAX       (8 + JS_PEM_FILES + JS_FRONTS_MAX)
 #define CHANNEL_ROOM  (4 * 1024 * 1024)
+#define CHECK_S       10
 #define STATUS_FAILED 127
 
 extern char **environ;
@@ -59,6 +61,13 @@ static void fd_add(struct fds *fds, int fd)
 	fds->list[fds->count++] = fd;
 }
 
+static void fds_pem(const struct js_pem *pem, struct fds *fds)
+{
+	for (size_t i = 0; i < JS_PEM_FILES; i++) {
+		fd_add(fds, pem->readers[i]);
+	}
+}
+
 /* In the order of js/process.h. */
 static void fds_of(
 	const struct js_child *child, const struct js_setup *setup, int ready, struct fds *fds)
@@ -77,6 +86,7 @@ static void fds_of(
 		break;
 	case JS_ROLE_FRONT:
 		fd_add(fds, setup->channels[1 + child->index][1]);
+		fds_pem(setup->pem, fds);
 		for (size_t i = 0; i < sockets->addresses; i++) {
 			fd_add(fds, sockets->listeners[child->index][i]);
 		}
@@ -95,6 +105,7 @@ struct args {
 	char numbers[NUMBERS_MAX][24];
 	size_t number_count;
 	char paths[CONF_PATHS_MAX * (CONF_WORD_SIZE + 1)];
+	char proxies[CONF_PROXIES_MAX * (CONF_WORD_SIZE + 1)];
 };
 
 static void arg_add(struct args *args, const char *name, const char *value)
@@ -111,43 +122,50 @@ static void arg_number(struct args *args, const char *name, uint64_t value)
 	arg_add(args, name, text);
 }
 
-static void arg_paths(struct args *args, const struct conf *conf)
+/* Each word needs CONF_WORD_SIZE + 1 octets in `out`. */
+static void arg_words(struct args *args, const char *name, const char (*words)[CONF_WORD_SIZE],
+	size_t count, char *out)
 {
 	size_t used = 0;
 
-	for (size_t i = 0; i < conf->server.path_count; i++) {
-		size_t length = strlen(conf->server.paths[i]);
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strlen(words[i]);
 
-		memcpy(args->paths + used, conf->server.paths[i], length);
+		memcpy(out + used, words[i], length);
 		used += length;
-		args->paths[used++] = ' ';
+		out[used++] = ' ';
 	}
-	args->paths[used > 0 ? used - 1 : 0] = '\0';
-	arg_add(args, "--paths", args->paths);
+	out[used > 0 ? used - 1 : 0] = '\0';
+	arg_add(args, name, out);
 }
 
 static void args_front(struct args *args, const struct conf *conf, const struct js_sockets *sockets)
 {
 	arg_number(args, "--listeners", sockets->addresses);
-	arg_paths(args, conf);
-	if (conf->server.tls_certificate[0] != '\0') {
-		arg_add(args, "--tls-certificate", conf->server.tls_certificate);
-		arg_add(args, "--tls-key", conf->server.tls_key);
-	}
+	arg_words(args, "--paths", conf->server.paths, conf->server.path_count, args->paths);
+	arg_add(args, "--proxy-header", conf->server.proxy_header);
+	arg_words(args, "--trusted-proxies", conf->server.trusted_proxies, conf->server.proxy_count,
+		args->proxies);
 }
 
-static void args_of(const struct js_child *child, const struct js_setup *setup, struct args *args)
+static void args_common(enum js_role role, const struct conf *conf, struct args *args)
 {
-	const struct conf *conf = setup->conf;
-	const char *user = js_role_user(child->role);
+	const char *user = js_role_user(role);
 
 	memset(args, 0, sizeof(*args));
-	args->list[args->count++] = js_role_helper(child->role);
+	args->list[args->count++] = js_role_helper(role);
 	if (user != NULL) {
 		arg_add(args, "--user", user);
 	}
 	arg_add(args, "--log-level", kw_log_level_text(conf->log.level));
 	arg_add(args, "--log-format", conf->log.json ? "json" : "text");
+}
+
+static void args_of(const struct js_child *child, const struct js_setup *setup, struct args *args)
+{
+	const struct conf *conf = setup->conf;
+
+	args_common(child->role, conf, args);
 	switch (child->role) {
 	case JS_ROLE_VAULT:
 		arg_number(args, "--fronts", setup->sockets->fronts);
@@ -267,6 +285,53 @@ enum kw_err js_child_start(struct js_child *child, const struct js_setup *setup)
 	child->ready = false;
 	child->started_us = kw_mono_us(&kw_env_system);
 	return KW_OK;
+}
+
+/* Its status, or -1. The alarm outlives exec, so it ends. */
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) != pid) {
+		if (errno != EINTR) {
+			return -1;
+		}
+	}
+	return status;
+}
+
+enum kw_err js_child_check(const struct conf *conf, const struct js_pem *pem)
+{
+	const struct js_child child = {.role = JS_ROLE_FRONT, .name = "check"};
+	pid_t parent = getpid(), pid;
+	char program[PATH_MAX];
+	struct args args;
+	struct fds fds = {.count = 0};
+	int null;
+
+	args_common(JS_ROLE_FRONT, conf, &args);
+	args.list[args.count++] = "--check-files";
+	if (js_helper_path(js_role_helper(JS_ROLE_FRONT), program) != KW_OK) {
+		errno = ENOENT;
+		return start_failed(&child);
+	}
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0) {
+		return start_failed(&child);
+	}
+	fd_add(&fds, null); /* nobody waits for it to be ready, and it asks no vault */
+	fd_add(&fds, null);
+	fds_pem(pem, &fds);
+	pid = fork();
+	if (pid == 0) {
+		alarm(CHECK_S);
+		become_child(&child, program, &args, &fds, parent);
+	}
+	close(null);
+	if (pid < 0) {
+		return start_failed(&child);
+	}
+	return wait_for(pid) == 0 ? KW_OK : KW_E_INVALID;
 }
 
 bool js_child_take_ready(struct js_child *child)

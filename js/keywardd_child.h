@@ -4,6 +4,7 @@
 
 #include "conf/conf.h"
 #include "js/keywardd_files.h"
+#include "js/keywardd_pem.h"
 #include "js/keywardd_sockets.h"
 #include "js/process.h"
 
@@ -13,6 +14,7 @@
 struct js_setup {
 	const struct conf *conf;
 	const struct js_files *files;
+	const struct js_pem *pem;
 	const struct js_sockets *sockets;
 	/* [0] the vault's end, [1] the other; the portal's channel, then one per front */
 	int channels[1 + JS_FRONTS_MAX][2];
@@ -44,6 +46,15 @@ KW_MUST_CHECK enum kw_err js_setup_channels(struct js_setup *setup, size_t front
  * @return KW_OK, KW_E_SYSTEM (logged; nothing was started)
  */
 KW_MUST_CHECK enum kw_err js_child_start(struct js_child *child, const struct js_setup *setup);
+
+/**
+ * Let a front look whether the PEM texts can be used, and wait for what it finds: the only process
+ * that parses them. It is confined as any front, has no channel and no listener, and gets 10 s.
+ *
+ * @return KW_OK; KW_E_INVALID: not usable, the front has logged which and why, or it could not say;
+ *         KW_E_SYSTEM (logged)
+ */
+KW_MUST_CHECK enum kw_err js_child_check(const struct conf *conf, const struct js_pem *pem);
 
 /** Take what is in the ready pipe; true if the child serves since then. */
 bool js_child_take_ready(struct js_child *child);

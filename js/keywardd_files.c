@@ -62,27 +62,6 @@ static enum kw_err check_role(enum js_role role, char *why)
 	return KW_OK;
 }
 
-static enum kw_err check_readable(const char *key, const char *path, char *why)
-{
-	struct stat info;
-	int fd;
-
-	if (*path == '\0') {
-		return KW_OK;
-	}
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0) {
-		return js_fail(
-			why, KW_E_NOT_FOUND, "%s: cannot read %s: %s", key, path, strerror(errno));
-	}
-	if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-		close(fd);
-		return js_fail(why, KW_E_INVALID, "%s: %s is not a file", key, path);
-	}
-	close(fd);
-	return KW_OK;
-}
-
 static enum kw_err store_open(const struct conf *conf, const char *conf_path, int *fd, char *why)
 {
 	const char *user = js_role_user(JS_ROLE_VAULT);
@@ -221,7 +200,7 @@ static enum kw_err lock_open(int store_fd, const char *store, int *fd, char *why
 	return lock_take(*fd, store, why);
 }
 
-static enum kw_err check_surroundings(const struct conf *conf, char *why)
+static enum kw_err check_programs(char *why)
 {
 	enum kw_err err = check_role(JS_ROLE_VAULT, why);
 
@@ -231,19 +210,13 @@ static enum kw_err check_surroundings(const struct conf *conf, char *why)
 	if (err == KW_OK) {
 		err = check_role(JS_ROLE_PORTAL, why);
 	}
-	if (err == KW_OK) {
-		err = check_readable("tls_certificate", conf->server.tls_certificate, why);
-	}
-	if (err == KW_OK) {
-		err = check_readable("tls_key", conf->server.tls_key, why);
-	}
 	return err;
 }
 
 static enum kw_err open_all(const struct conf *conf, const char *conf_path, bool lock,
 	struct js_files *files, char *why)
 {
-	enum kw_err err = check_surroundings(conf, why);
+	enum kw_err err = check_programs(why);
 
 	*files = (struct js_files){-1, -1, -1};
 	if (err == KW_OK) {

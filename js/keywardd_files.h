@@ -17,7 +17,8 @@ const char *js_role_user(enum js_role role);
 const char *js_role_helper(enum js_role role);
 
 /**
- * Check all that is needed to start: users (when root), executables, TLS files, store, master key.
+ * Check all that is needed to start: users (when root), executables, store, master key; the PEM
+ * files are for js_pem_open().
  *
  * @param conf_path  for advice in messages
  * @param why        out: what is wrong and what to do

@@ -112,6 +112,29 @@ static void tell(const struct js_group *group, bool vault, bool others, int sign
 	}
 }
 
+bool js_group_settled(const struct js_group *group)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		const struct js_child *child = &group->children[i];
+
+		if (child->role == JS_ROLE_FRONT && child->pid != 0 && !child->ready) {
+			return false;
+		}
+	}
+	return true;
+}
+
+void js_group_reload(const struct js_group *group)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		const struct js_child *child = &group->children[i];
+
+		if (child->role == JS_ROLE_FRONT && child->pid != 0) {
+			kill(child->pid, SIGHUP);
+		}
+	}
+}
+
 void js_group_stop(struct js_group *group, uint64_t now_us)
 {
 	if (group->stage != JS_STAGE_RUN) {

@@ -47,6 +47,12 @@ bool js_group_take_ready(struct js_group *group);
 /** Take leave of the children that have died (after SIGCHLD). */
 void js_group_reap(struct js_group *group, uint64_t now_us);
 
+/** True if no front is on its way between its start and being ready, when it reads its PEM files. */
+bool js_group_settled(const struct js_group *group);
+
+/** Tell the fronts that serve to read their PEM files again. */
+void js_group_reload(const struct js_group *group);
+
 /** Begin to stop. */
 void js_group_stop(struct js_group *group, uint64_t now_us);
 

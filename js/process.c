@@ -48,8 +48,9 @@ enum option_id {
 	OPTION_LOG_FORMAT,
 	OPTION_LISTENERS,
 	OPTION_PATHS,
-	OPTION_TLS_CERTIFICATE,
-	OPTION_TLS_KEY,
+	OPTION_PROXY_HEADER,
+	OPTION_TRUSTED_PROXIES,
+	OPTION_CHECK_FILES,
 	OPTION_FRONTS,
 	OPTION_MAP_SIZE,
 	OPTION_REPEAT_WINDOW,
@@ -66,8 +67,9 @@ static const struct option long_options[] = {
 	{"log-format", required_argument, NULL, OPTION_LOG_FORMAT},
 	{"listeners", required_argument, NULL, OPTION_LISTENERS},
 	{"paths", required_argument, NULL, OPTION_PATHS},
-	{"tls-certificate", required_argument, NULL, OPTION_TLS_CERTIFICATE},
-	{"tls-key", required_argument, NULL, OPTION_TLS_KEY},
+	{"proxy-header", required_argument, NULL, OPTION_PROXY_HEADER},
+	{"trusted-proxies", required_argument, NULL, OPTION_TRUSTED_PROXIES},
+	{"check-files", no_argument, NULL, OPTION_CHECK_FILES},
 	{"fronts", required_argument, NULL, OPTION_FRONTS},
 	{"map-size", required_argument, NULL, OPTION_MAP_SIZE},
 	{"repeat-window", required_argument, NULL, OPTION_REPEAT_WINDOW},
@@ -150,11 +152,14 @@ static void take(enum option_id id, const char *text, struct js_options *options
 	case OPTION_PATHS:
 		options->paths = text;
 		break;
-	case OPTION_TLS_CERTIFICATE:
-		options->tls_certificate = text;
+	case OPTION_PROXY_HEADER:
+		options->proxy_header = text;
 		break;
-	case OPTION_TLS_KEY:
-		options->tls_key = text;
+	case OPTION_TRUSTED_PROXIES:
+		options->trusted_proxies = text;
+		break;
+	case OPTION_CHECK_FILES:
+		options->check_files = true;
 		break;
 	case OPTION_INIT:
 		options->init = true;
@@ -177,7 +182,7 @@ static void take(enum option_id id, const char *text, struct js_options *options
 /* keywardd closes what is not the child's; so does the child, whoever started it. */
 static void close_others(const struct js_options *options)
 {
-	unsigned front = JS_PORTAL_FD_LISTENERS + options->listeners;
+	unsigned front = JS_FRONT_FD_LISTENERS + options->listeners;
 	unsigned vault = JS_VAULT_FD_FRONTS + options->fronts;
 
 	close_range(front > vault ? front : vault, ~0U, 0);
@@ -188,8 +193,11 @@ void js_options_read(int argc, char **argv, struct js_options *options)
 	int id;
 
 	process.parent = getppid();
-	*options = (struct js_options){
-		.log_level = KW_LOG_INFO, .paths = "/", .listeners = 0, .repeat_window_s = 10};
+	*options = (struct js_options){.log_level = KW_LOG_INFO,
+		.paths = "/",
+		.proxy_header = "Client-Cert",
+		.trusted_proxies = "",
+		.repeat_window_s = 10};
 	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		if (id == '?') {
 			exit(2); /* getopt_long() has said it */
@@ -269,7 +277,9 @@ static void die_with_parent(void)
 void js_process_enter(enum js_role role, const struct js_options *options)
 {
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	if (role != JS_ROLE_FRONT) { /* which waits for it */
+		signal(SIGHUP, SIG_IGN);
+	}
 	if (options->user != NULL) {
 		js_process_become(options->user);
 	}
@@ -293,19 +303,40 @@ void js_process_ready(void)
 	close(JS_FD_READY);
 }
 
-int js_process_signals(void)
+static int signals_open(const sigset_t *set)
 {
-	sigset_t set;
-	int fd;
+	int fd = sigprocmask(SIG_BLOCK, set, NULL) == 0
+			 ? signalfd(-1, set, SFD_NONBLOCK | SFD_CLOEXEC)
+			 : -1;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	fd = sigprocmask(SIG_BLOCK, &set, NULL) == 0
-		     ? signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)
-		     : -1;
 	if (fd < 0) {
 		refuse("cannot wait for signals", strerror(errno));
 	}
 	return fd;
+}
+
+int js_process_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	return signals_open(&set);
+}
+
+int js_process_reloads(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	return signals_open(&set);
+}
+
+bool js_process_take(int signals)
+{
+	struct signalfd_siginfo info;
+
+	return read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info);
 }

@@ -19,9 +19,20 @@
 
 /** One octet is written here by a child that is ready to serve, then it is closed. */
 #define JS_FD_READY 3
-/* front: its channel to the vault, then its listeners (--listeners N) */
-#define JS_FRONT_FD_CHANNEL   4
-#define JS_FRONT_FD_LISTENERS 5
+/* front: its channel to the vault, its PEM files, then its listeners (--listeners N). Of the PEM
+   files each is a memory of JS_PEM_SIZE octets, read only: text, then NULs; no text: not configured.
+   keywardd changes the texts in place and sends SIGHUP. */
+#define JS_FRONT_FD_CHANNEL            4
+#define JS_FRONT_FD_TLS_CERTIFICATE    5
+#define JS_FRONT_FD_TLS_KEY            6
+#define JS_FRONT_FD_CLIENT_CA          7
+#define JS_FRONT_FD_ANSWER_CERTIFICATE 8
+#define JS_FRONT_FD_ANSWER_KEY         9
+#define JS_FRONT_FD_ANSWER_CA          10
+#define JS_FRONT_FD_LISTENERS          11
+#define JS_PEM_FILES                   (JS_FRONT_FD_LISTENERS - JS_FRONT_FD_TLS_CERTIFICATE)
+#define JS_PEM_MAX                     (1024 * 1024)
+#define JS_PEM_SIZE                    (JS_PEM_MAX + 1)
 /* portal: the same, with the board (js/board.h, read only) between */
 #define JS_PORTAL_FD_CHANNEL   4
 #define JS_PORTAL_FD_BOARD     5
@@ -46,11 +57,12 @@ struct js_options {
 	bool log_json;               /* --log-format json */
 	unsigned listeners;          /* --listeners */
 	const char *paths;           /* --paths, separated by blanks */
-	const char *tls_certificate; /* --tls-certificate, path; NULL: plain HTTP */
-	const char *tls_key;         /* --tls-key, path */
-	unsigned fronts;             /* --fronts */
-	uint64_t map_size;           /* --map-size, octets */
-	unsigned repeat_window_s;    /* --repeat-window */
+	const char *proxy_header;    /* --proxy-header, in which proxies pass certificates on */
+	const char *trusted_proxies; /* --trusted-proxies, separated by blanks; "": none */
+	bool check_files;         /* --check-files: a front that looks at its PEM files and exits */
+	unsigned fronts;          /* --fronts */
+	uint64_t map_size;        /* --map-size, octets */
+	unsigned repeat_window_s; /* --repeat-window */
 	bool init;              /* --init: create store and master key, print what was done, exit */
 	const char *store;      /* --store, path; with --init */
 	const char *master_key; /* --master-key, "file:PATH"; with --init */
@@ -79,5 +91,14 @@ void js_process_ready(void);
  * Call before js_process_enter().
  */
 int js_process_signals(void);
+
+/**
+ * The same for SIGHUP, for a front: its PEM files are to be read again. The other roles ignore
+ * SIGHUP.
+ */
+int js_process_reloads(void);
+
+/** Take one signal from such a descriptor; false if there is none. */
+bool js_process_take(int signals);
 
 #endif

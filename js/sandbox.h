@@ -11,12 +11,14 @@
 /**
  * Lock this process in. There is no way back; threads that are started later are inside as well.
  *
- *   front, portal  open no file and make no socket; accept on the listeners they have
- *   vault          opens files below `directory` only; no sockets but those it has
- *   all            no exec, fork, ptrace, mount, module, BPF, keyring, io_uring
+ *   front   accepts on the listeners it has; connects out by TCP and UDP; reads the files that
+ *           looking up names takes (/etc/hosts, /etc/resolv.conf and their like) and opens no other
+ *   portal  opens no file and makes no socket; accepts on the listeners it has
+ *   vault   opens files below `directory` only; no sockets but those it has
+ *   all     no exec, fork, ptrace, mount, module, BPF, keyring, io_uring; no bind, no listen
  *
  * What is forbidden fails with EPERM (EACCES where Landlock refuses). A kernel without Landlock
- * gets a notice in the log and seccomp alone.
+ * gets a notice in the log and seccomp alone; a front then opens no file, and so looks up no names.
  *
  * @param directory  vault: descriptor of the store; others: -1
  * @return KW_OK, KW_E_SYSTEM (it has been logged; the process may be half locked in: end it)

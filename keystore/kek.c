@@ -116,17 +116,21 @@ const struct ks_kek *ks_peer_kek(const struct ks_peer *peer, uint16_t generation
 	return NULL;
 }
 
-static enum kw_err unseal(struct ks_store *store, const struct ks_peer *peer,
-	const struct ks_kek *kek, uint8_t out[KS_KEK_MAX], size_t *length)
+size_t ks_kek_length(const struct ks_kek *kek)
 {
+	return kek->sealed.length > KS_SEAL_EXTRA ? (size_t)kek->sealed.length - KS_SEAL_EXTRA : 0;
+}
+
+static enum kw_err unseal(struct ks_store *store, const struct ks_peer *peer,
+	const struct ks_kek *kek, uint8_t out[KS_KEK_MAX])
+{
+	const size_t length = ks_kek_length(kek);
 	uint8_t bound[BOUND_MAX];
 	enum kw_err err = KW_E_SEAL;
 
-	if (kek->sealed.length > KS_SEAL_EXTRA &&
-		kek->sealed.length <= KS_SEAL_EXTRA + KS_KEK_MAX) {
-		*length = (size_t)kek->sealed.length - KS_SEAL_EXTRA;
+	if (length > 0 && length <= KS_KEK_MAX) {
 		err = ks_unseal(store->sealer, KS_TAG_KEK, bound, kek_bound(peer, kek, bound),
-			&kek->sealed, out, *length);
+			&kek->sealed, out, length);
 	}
 	if (err == KW_E_SEAL) {
 		kw_log(KW_LOG_ERROR, "keystore", "a KEK of a peer cannot be opened: set a new one",
@@ -141,12 +145,11 @@ enum kw_err ks_peer_wrap(struct ks_store *store, const struct ks_peer *peer,
 	uint8_t (*out)[LW_WRAPPED_SIZE])
 {
 	uint8_t octets[KS_KEK_MAX] = {0};
-	size_t length = 0;
-	enum kw_err err = unseal(store, peer, kek, octets, &length);
+	enum kw_err err = unseal(store, peer, kek, octets);
 
 	for (size_t i = 0; err == KW_OK && i < count; i++) {
-		err = lw_wrap(store->aes, octets, length, keys[i]->octets, sizeof(keys[i]->octets),
-			out[i]);
+		err = lw_wrap(store->aes, octets, ks_kek_length(kek), keys[i]->octets,
+			sizeof(keys[i]->octets), out[i]);
 	}
 	if (err != KW_OK) {
 		memset(out, 0, count * sizeof(*out));

@@ -40,7 +40,7 @@ for command in init status events 'intake certificate' \
 	'device import' 'device add' 'device list' 'device show' 'device set' 'device block' \
 	'device unblock' 'device remove' 'device reset-nonces' \
 	'ns add' 'ns list' 'ns show' 'ns set' 'ns remove' \
-	'as add' 'as list' 'as show' 'as set' 'as remove' simulate; do
+	'as add' 'as list' 'as show' 'as set' 'as remove' 'dns zone' simulate; do
 	# shellcheck disable=SC2086
 	check 0 'Example' $command --help
 	# shellcheck disable=SC2086
@@ -77,7 +77,13 @@ check 2 'as-id is missing' as add a --token
 for option in certificate ca subject answer-url; do
 	check 2 "$option is not supported by this version" ns add a --net-id 000013 --$option x
 done
-check 2 'print-config is not supported by this version' ns add a --print-config
+check 2 'needs a value' ns add a --print-config
+check 2 'print-config: one of chirpstack, tts' ns show a --print-config chirp
+check 2 'exclude each other' ns show a --print-config tts --json
+check 2 'url needs --print-config' ns add a --net-id 000013 --token --url https://a/
+check 2 'url: write https' ns add a --net-id 000013 --token --print-config tts --url js.example
+check 2 'unknown option --print-config' as show a --print-config tts
+check 2 'unknown option --print-config' as add a --print-config tts
 check 2 'not supported by this version' ns test a
 
 unreachable='cannot reach keywardd at .*/admin.sock: .*is it running'

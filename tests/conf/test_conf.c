@@ -43,6 +43,8 @@ static void refuse_text(const char *text, enum kw_err err, const char *prefix, c
 	assert_memory_equal(&conf, &defaults, sizeof(conf));
 }
 
+#define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
+
 static void check_defaults(void)
 {
 	assert_int_equal(conf.server.listen_count, 1);
@@ -53,6 +55,9 @@ static void check_defaults(void)
 	assert_int_equal(conf.server.processes, 1);
 	assert_string_equal(conf.server.tls_certificate, "");
 	assert_string_equal(conf.server.tls_key, "");
+	assert_string_equal(conf.server.tls_client_ca, "");
+	assert_string_equal(conf.server.answer_certificate, "");
+	assert_string_equal(conf.server.answer_key, "");
 	assert_int_equal(conf.server.proxy_count, 0);
 	assert_string_equal(conf.keystore.path, "/var/lib/keyward");
 	assert_string_equal(conf.keystore.master_key, "file:/etc/keyward/master.key");
@@ -91,7 +96,11 @@ static void test_all_keys(void **state)
 		    "processes = 64\n"
 		    "tls_certificate = tls/server.pem\n"
 		    "tls_key = /abs/server.key\n"
-		    "trusted_proxies = 10.0.0.1 fd00::1\n"
+		    "tls_client_ca = tls/peers.pem\n"
+		    "answer_certificate = tls/us.pem\n"
+		    "answer_key = tls/us.key\n"
+		    "answer_ca = tls/servers.pem\n"
+		    "trusted_proxies = 10.0.0.1 fd00::/8\n"
 		    "[keystore]\n"
 		    "path = store\n"
 		    "master_key = file:master.key\n"
@@ -113,8 +122,12 @@ static void test_all_keys(void **state)
 	assert_int_equal(conf.server.processes, 64);
 	assert_string_equal(conf.server.tls_certificate, "/etc/kw/tls/server.pem");
 	assert_string_equal(conf.server.tls_key, "/abs/server.key");
+	assert_string_equal(conf.server.tls_client_ca, "/etc/kw/tls/peers.pem");
+	assert_string_equal(conf.server.answer_certificate, "/etc/kw/tls/us.pem");
+	assert_string_equal(conf.server.answer_key, "/etc/kw/tls/us.key");
+	assert_string_equal(conf.server.answer_ca, "/etc/kw/tls/servers.pem");
 	assert_int_equal(conf.server.proxy_count, 2);
-	assert_string_equal(conf.server.trusted_proxies[1], "fd00::1");
+	assert_string_equal(conf.server.trusted_proxies[1], "fd00::/8");
 	assert_string_equal(conf.keystore.path, "/etc/kw/store");
 	assert_string_equal(conf.keystore.master_key, "file:/etc/kw/master.key");
 	assert_int_equal(conf.keystore.map_size, UINT64_C(512) << 20);
@@ -204,9 +217,11 @@ static void test_bad_values(void **state)
 		{"[server]\nprocesses = 65", "1 to 64, nor auto"},
 		{"[server]\nprocesses = two", "1 to 64, nor auto"},
 		{"[server]\nprocesses = 1x", "1 to 64, nor auto"},
-		{"[server]\ntls_client_ca = ca.pem", "not supported by this version"},
 		{"[server]\ntrusted_proxies = proxy.example", "IPv4 or IPv6 address"},
-		{"[server]\ntrusted_proxies = 10.0.0.0/8", "IPv4 or IPv6 address"},
+		{"[server]\ntrusted_proxies = 10.0.0.1/8", "without further bits, as 10.0.0.0/8"},
+		{"[server]\ntrusted_proxies = 10.0.0.0/33", "\"10.0.0.0/33\" is not"},
+		{"[server]\ntrusted_proxies = 0.0.0.0/0", "\"0.0.0.0/0\" is not"},
+		{"[server]\ntrusted_proxies = 10.0.0.1:80", "IPv4 or IPv6 address"},
 		{"[server]\ntrusted_proxies = 1", "IPv4 or IPv6 address"},
 		{"[keystore]\nmaster_key = /etc/master.key", "write file:"},
 		{"[keystore]\nmaster_key = file:", "write file:"},
@@ -280,8 +295,31 @@ static void test_whole(void **state)
 	accept_text("[server]\nlisten = 0.0.0.0:8003\ntrusted_proxies = 10.0.0.1\n");
 	refuse_text("[server]\n\ntls_certificate = a\n", KW_E_INVALID, "k.conf:3: ", "tls_key");
 	refuse_text("[server]\ntls_key = a\n", KW_E_INVALID, "k.conf:2: ", "tls_certificate");
+	refuse_text("[server]\n\nanswer_certificate = a\n", KW_E_INVALID,
+		"k.conf:3: answer_certificate ", "needs answer_key");
+	refuse_text("[server]\nanswer_key = a\n", KW_E_INVALID, "k.conf:2: answer_key ",
+		"needs answer_certificate");
+	accept_text("[server]\nanswer_key = a\nanswer_certificate = b\n");
+	refuse_text("[server]\ntls_client_ca = a\n", KW_E_INVALID, "k.conf:2: tls_client_ca ",
+		"trusted_proxies");
+	accept_text("[server]\ntls_client_ca = a\ntls_certificate = a\ntls_key = b\n");
+	accept_text("[server]\ntls_client_ca = a\ntrusted_proxies = 10.0.0.0/8\n");
 	refuse_text("[server]\nlisten = 127.0.0.1:1\nlisten=127.0.0.1:1", KW_E_INVALID,
 		"k.conf:3: listen: ", "given before");
+}
+
+/* The system's bundle where there is one; none where nothing stands behind the key. */
+static void test_answer_ca(void **state)
+{
+	(void)state;
+	accept_text("[server]\nanswer_certificate =\n");
+	assert_string_equal(conf.server.answer_ca, access(SYSTEM_CA, R_OK) == 0 ? SYSTEM_CA : "");
+	accept_text("[server]\nanswer_ca =\n");
+	assert_string_equal(conf.server.answer_ca, "");
+	accept_text("[server]\nanswer_ca = ; none\n");
+	assert_string_equal(conf.server.answer_ca, "");
+	accept_text("[server]\nanswer_ca = /no/such/file\n");
+	assert_string_equal(conf.server.answer_ca, "/no/such/file");
 }
 
 static void test_counts(void **state)
@@ -459,6 +497,7 @@ int main(void)
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_bad_lines),
 		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_answer_ca),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_nul),

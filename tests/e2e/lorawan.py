@@ -2,6 +2,7 @@
 
 Written from FIPS-197, RFC 4493, RFC 3394 and the LoRaWAN 1.0.4 and 1.1 texts.
 """
+import functools
 
 
 def _tables():
@@ -30,6 +31,7 @@ def _times(a, b):
 _MIX = {k: [_times(k, i) for i in range(256)] for k in (2, 3, 9, 11, 13, 14)}
 
 
+@functools.lru_cache(maxsize=256)
 def _schedule(key):
     words = [list(key[i : i + 4]) for i in range(0, len(key), 4)]
     count, constant = len(words), 1
@@ -134,20 +136,42 @@ class Device:
         frame = b"\0" + self.join_eui[::-1] + self.dev_eui[::-1] + dev_nonce.to_bytes(2, "little")
         return frame + cmac(self.root, frame)[:4]
 
-    def read_accept(self, accept, dev_nonce, net_id):
-        """Check a Join-accept and derive the keys; raises AssertionError if it is not right."""
+    def lifetime_key(self, first):
+        """JSEncKey is 5, JSIntKey is 6 (LoRaWAN 1.1, 6.1.1.4)."""
+        return encrypt(self.root, bytes([first]) + self.dev_eui[::-1] + bytes(7))
+
+    def rejoin_request(self, kind, rj_count, net_id=None, s_nwk_s_int_key=None):
+        """A Rejoin-request; types 0 and 2 need the NetID and a key of the session they are sent in."""
+        count = rj_count.to_bytes(2, "little")
+        if kind == 1:
+            frame = b"\xc0\x01" + self.join_eui[::-1] + self.dev_eui[::-1] + count
+            return frame + cmac(self.lifetime_key(6), frame)[:4]
+        frame = bytes([0xC0, kind]) + bytes.fromhex(net_id)[::-1] + self.dev_eui[::-1] + count
+        return frame + cmac(s_nwk_s_int_key, frame)[:4]
+
+    def open_accept(self, accept, rejoin=None):
+        """What is inside a Join-accept, from JoinNonce to MIC; of an answer to a rejoin if said."""
+        key = self.root if rejoin is None else self.lifetime_key(5)
+        return b"".join(encrypt(key, accept[i : i + 16]) for i in range(1, len(accept), 16))
+
+    def read_accept(self, accept, dev_nonce, net_id, rejoin=None):
+        """
+        Check a Join-accept and derive the keys; raises AssertionError if it is not right. For the
+        answer to a Rejoin-request of type `rejoin`, its RJcount stands in the place of DevNonce.
+        """
         assert accept[0] == 0x20 and len(accept) in (17, 33), "frame"
-        clear = b"".join(encrypt(self.root, accept[i : i + 16]) for i in range(1, len(accept), 16))
+        clear = self.open_accept(accept, rejoin)
         body, mic = b"\x20" + clear[:-4], clear[-4:]
         join_nonce = int.from_bytes(clear[0:3], "little")
-        opt_neg = bool(clear[10] & 0x80)
+        opt_neg = rejoin is not None or (self.nwk_key is not None and bool(clear[10] & 0x80))
         nonce = dev_nonce.to_bytes(2, "little")
         if opt_neg:
-            int_key = encrypt(self.nwk_key, b"\x06" + self.dev_eui[::-1] + bytes(7))
-            expected = cmac(int_key, b"\xff" + self.join_eui[::-1] + nonce + body)[:4]
+            kind = bytes([0xFF if rejoin is None else rejoin])
+            expected = cmac(self.lifetime_key(6), kind + self.join_eui[::-1] + nonce + body)[:4]
         else:
             expected = cmac(self.root, body)[:4]
         assert mic == expected, "MIC of the Join-accept"
+        assert rejoin is None or clear[10] & 0x80, "OptNeg in the answer to a rejoin"
         assert clear[3:6][::-1].hex() == net_id.lower(), "NetID"
         assert join_nonce > self.last_join_nonce, f"JoinNonce {join_nonce} <= {self.last_join_nonce}"
         self.last_join_nonce = join_nonce

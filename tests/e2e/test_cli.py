@@ -14,7 +14,7 @@ from lorawan import Device
 from server import SLOW, code, executable, free_port, join_req, run_tests, Server
 
 COMMANDS = """
-    init|status|events|simulate|intake certificate
+    init|status|events|simulate|intake certificate|dns zone
     device import|device add|device list|device show|device set|device block|device unblock
     device remove|device reset-nonces
     ns add|ns list|ns show|ns set|ns remove|as add|as list|as show|as set|as remove
@@ -129,7 +129,7 @@ def test_man_page_of_keyward():
     entries = [line for line in section.splitlines() if re.match(r"\*[^-]", line)]
     names = set()
     for line in entries:
-        found = re.findall(r"\*((?:device|ns|as|intake) [a-z-]+|init|status|events)\*", line)
+        found = re.findall(r"\*((?:device|ns|as|intake|dns) [a-z-]+|init|status|events)\*", line)
         names |= set(found)
         for option in re.findall(r"\*(--[a-z][a-z-]+)\*", line) if len(found) == 1 else []:
             assert option in help_options(*found[0].split()), (found[0], option)
@@ -191,7 +191,7 @@ def test_commands_in_the_documentation_exist():
             name = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else words[0]
             if name not in COMMANDS:
                 # Prose ("keyward is ...") is not a command, but its groups are.
-                assert words[0] not in ("device", "ns", "as", "intake"), (page.name, words)
+                assert words[0] not in ("device", "ns", "as", "intake", "dns"), (page.name, words)
                 continue
             known = help_options(*name.split())
             options = [word for word in words if re.fullmatch(r"--[a-z][a-z-]+", word)]

@@ -21,6 +21,8 @@ static void check_accepted(const struct conf *conf)
 	fuzz_require(strncmp(conf->keystore.master_key, "file:/", 6) == 0);
 	fuzz_require(
 		(conf->server.tls_key[0] != '\0') == (conf->server.tls_certificate[0] != '\0'));
+	fuzz_require((conf->server.answer_key[0] != '\0') ==
+		     (conf->server.answer_certificate[0] != '\0'));
 	for (size_t i = 0; i < conf->server.path_count; i++) {
 		fuzz_require(ends(conf->server.paths[i], CONF_WORD_SIZE));
 		fuzz_require(conf->server.paths[i][0] == '/');

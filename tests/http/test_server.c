@@ -2,6 +2,8 @@
 
 #include "tests/http/drive.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,12 +24,22 @@ static void collect(void *context, const char *value)
 static void look(const struct http_request *request)
 {
 	char all[64] = "";
+	struct http_octets none;
 	size_t length;
 
 	assert_string_equal("PUT", http_request_method(request));
 	assert_string_equal("/a b/c", http_request_path(request));
 	assert_string_equal("Bearer t", http_request_header(request, "authorization"));
 	assert_null(http_request_header(request, "X-Absent"));
+	assert_int_equal(2, http_request_header_count(request, "x-TWICE"));
+	assert_int_equal(1, http_request_header_count(request, "Authorization"));
+	assert_int_equal(0, http_request_header_count(request, "X-Twic"));
+	assert_int_equal(0, http_request_header_count(request, "q"));
+	assert_int_equal(AF_INET, http_request_address(request)->sa_family);
+	assert_int_equal(htonl(INADDR_LOOPBACK),
+		((const struct sockaddr_in *)(const void *)http_request_address(request))
+			->sin_addr.s_addr);
+	assert_int_equal(0, http_request_certificates(request, &none, 1));
 	assert_string_equal("1", http_request_query(request, "q"));
 	assert_null(http_request_query(request, "absent"));
 	http_request_query_each(request, "q", collect, all);
@@ -48,6 +60,7 @@ static void what_the_request_says(void **state)
 	client_open(&client, world.port, NULL);
 	client_send_text(&client,
 		"PUT /a%20b/c?q=1&z=0&q=two&q HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\n"
+		"X-Twice: 1\r\nx-twice: 2\r\n"
 		"Content-Length: 2\r\n\r\n{}");
 	await(&world, &client);
 	assert_int_equal(200, answer.status);

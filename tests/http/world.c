@@ -67,7 +67,15 @@ static void gone(void *context, struct http_request *request)
 	fail_msg("a request went away that was not kept");
 }
 
-void world_open(struct world *world, const char *certificate, const char *key)
+static void connection_gone(void *context, void *user)
+{
+	struct world *world = context;
+
+	assert_ptr_equal(world, user);
+	world->connections_gone++;
+}
+
+static void open_world(struct world *world, const char *certificate, const char *key, bool ask)
 {
 	int listener;
 	struct http_server_options options = {
@@ -80,12 +88,24 @@ void world_open(struct world *world, const char *certificate, const char *key)
 		.idle_timeout_s = 10,
 		.handler = handler,
 		.gone = gone,
+		.connection_gone = connection_gone,
+		.tls_ask_certificate = ask,
 		.context = world,
 	};
 
 	memset(world, 0, sizeof(*world));
 	listener = world_listener(&world->port);
 	assert_int_equal(KW_OK, http_server_open(&options, &world->server));
+}
+
+void world_open(struct world *world, const char *certificate, const char *key)
+{
+	open_world(world, certificate, key, false);
+}
+
+void world_open_asking(struct world *world, const char *certificate, const char *key)
+{
+	open_world(world, certificate, key, true);
 }
 
 void world_close(struct world *world)

@@ -19,6 +19,7 @@ struct world {
 	size_t kept_count;
 	size_t handled; /* calls of the handler */
 	size_t gone;
+	size_t connections_gone;                          /* with this world as their user */
 	void (*look)(const struct http_request *request); /* called in the handler; may be NULL */
 };
 
@@ -26,6 +27,8 @@ struct world {
 int world_listener(uint16_t *port);
 /** Open on one listener; with certificate and key: TLS. */
 void world_open(struct world *world, const char *certificate, const char *key);
+/** The same, and clients are asked for a certificate. */
+void world_open_asking(struct world *world, const char *certificate, const char *key);
 void world_close(struct world *world);
 /** Answer 200 with the request's own body. */
 void world_answer(struct http_request *request);

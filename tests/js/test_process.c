@@ -54,8 +54,8 @@ static void read_args(const char *const *list, struct js_options *options)
 static void all_options(void)
 {
 	static const char *const list[] = {"x", "--user", "u", "--log-level", "debug",
-		"--log-format", "json", "--listeners", "2", "--paths", "/ /a", "--tls-certificate",
-		"c", "--tls-key", "k", "--fronts", "64", "--map-size", "17592186044416",
+		"--log-format", "json", "--listeners", "2", "--paths", "/ /a", "--trusted-proxies",
+		"10.0.0.0/8 ::1", "--check-files", "--fronts", "64", "--map-size", "17592186044416",
 		"--repeat-window", "60", "--init", "--store", "s", "--master-key", "file:m",
 		"--owner", "o", "--fixed-answer", NULL};
 	struct js_options options;
@@ -63,8 +63,9 @@ static void all_options(void)
 	read_args(list, &options);
 	EXPECT(strcmp(options.user, "u") == 0 && options.log_level == KW_LOG_DEBUG);
 	EXPECT(options.log_json && options.listeners == 2 && options.fronts == 64);
-	EXPECT(strcmp(options.paths, "/ /a") == 0 && strcmp(options.tls_certificate, "c") == 0);
-	EXPECT(strcmp(options.tls_key, "k") == 0 && options.map_size == UINT64_C(1) << 44);
+	EXPECT(strcmp(options.paths, "/ /a") == 0 && options.check_files);
+	EXPECT(strcmp(options.trusted_proxies, "10.0.0.0/8 ::1") == 0);
+	EXPECT(options.map_size == UINT64_C(1) << 44);
 	EXPECT(options.repeat_window_s == 60 && options.init && options.fixed_answer);
 	EXPECT(strcmp(options.store, "s") == 0 && strcmp(options.master_key, "file:m") == 0);
 	EXPECT(strcmp(options.owner, "o") == 0);
@@ -75,7 +76,8 @@ static void no_options(void)
 	struct js_options options;
 
 	read_args((const char *const[]){"x", NULL}, &options);
-	EXPECT(options.user == NULL && options.tls_key == NULL && !options.init);
+	EXPECT(options.user == NULL && !options.check_files && !options.init);
+	EXPECT(strcmp(options.trusted_proxies, "") == 0);
 	EXPECT(strcmp(options.paths, "/") == 0 && options.log_level == KW_LOG_INFO);
 }
 
@@ -113,12 +115,12 @@ static void keep_what_is_given(void)
 	static const char *const list[] = {"x", "--listeners", "2", NULL};
 	struct js_options options;
 
-	EXPECT(dup2(STDERR_FILENO, JS_PORTAL_FD_LISTENERS + 1) >= 0);
-	EXPECT(dup2(STDERR_FILENO, JS_PORTAL_FD_LISTENERS + 2) >= 0);
+	EXPECT(dup2(STDERR_FILENO, JS_FRONT_FD_LISTENERS + 1) >= 0);
+	EXPECT(dup2(STDERR_FILENO, JS_FRONT_FD_LISTENERS + 2) >= 0);
 	EXPECT(dup2(STDERR_FILENO, 100) == 100);
 	read_args(list, &options);
-	EXPECT(fcntl(JS_PORTAL_FD_LISTENERS + 1, F_GETFD) >= 0);
-	EXPECT(fcntl(JS_PORTAL_FD_LISTENERS + 2, F_GETFD) < 0);
+	EXPECT(fcntl(JS_FRONT_FD_LISTENERS + 1, F_GETFD) >= 0);
+	EXPECT(fcntl(JS_FRONT_FD_LISTENERS + 2, F_GETFD) < 0);
 	EXPECT(fcntl(100, F_GETFD) < 0);
 }
 
@@ -156,7 +158,7 @@ static void enter(void)
 	read_args((const char *const[]){"x", NULL}, &options);
 	status = fopen("/proc/self/status", "re");
 	EXPECT(status != NULL);
-	js_process_enter(JS_ROLE_FRONT, &options);
+	js_process_enter(JS_ROLE_PORTAL, &options);
 	EXPECT(without_capabilities(status));
 	EXPECT(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0);
 	EXPECT(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
@@ -236,10 +238,30 @@ static void wait_for_signal(void)
 	EXPECT(poll(&waiting, 1, 0) == 1);
 }
 
+/* Told apart from a wish to end, and not lost on the way into the sandbox. */
+static void wait_for_reload(void)
+{
+	struct js_options options;
+	struct pollfd end = {.events = POLLIN}, reload = {.events = POLLIN};
+
+	read_args((const char *const[]){"x", NULL}, &options);
+	end.fd = js_process_signals();
+	reload.fd = js_process_reloads();
+	js_process_enter(JS_ROLE_FRONT, &options);
+	EXPECT(!js_process_take(reload.fd));
+	raise(SIGHUP);
+	EXPECT(poll(&reload, 1, 0) == 1 && poll(&end, 1, 0) == 0);
+	EXPECT(js_process_take(reload.fd) && !js_process_take(reload.fd));
+	EXPECT(poll(&reload, 1, 0) == 0);
+	raise(SIGTERM);
+	EXPECT(poll(&reload, 1, 0) == 0 && poll(&end, 1, 0) == 1);
+}
+
 static void hears_signals(void **state)
 {
 	(void)state;
 	assert_int_equal(in_child(wait_for_signal), 0);
+	assert_int_equal(in_child(wait_for_reload), 0);
 }
 
 int main(void)

@@ -1,8 +1,13 @@
 #include "js/sandbox.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <linux/netlink.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -29,12 +34,22 @@ static char store_path[] = "/tmp/keyward-sandbox-XXXXXX";
 static unsigned wrong;
 
 #define REFUSED(call) expect_refused((long)(call), #call)
-#define ALLOWED(call) expect_allowed((long)(call), #call)
+/* by the filter of system calls, not only by Landlock or by what the file says */
+#define FILTERED(call) expect_filtered((long)(call), #call)
+#define ALLOWED(call)  expect_allowed((long)(call), #call)
 
 static void expect_refused(long result, const char *call)
 {
 	if (result != -1 || (errno != EPERM && errno != EACCES)) {
 		fprintf(stderr, "not refused: %s = %ld (%s)\n", call, result, strerror(errno));
+		wrong++;
+	}
+}
+
+static void expect_filtered(long result, const char *call)
+{
+	if (result != -1 || errno != EPERM) {
+		fprintf(stderr, "not filtered: %s = %ld (%s)\n", call, result, strerror(errno));
 		wrong++;
 	}
 }
@@ -56,6 +71,11 @@ struct things {
 	int store;
 	int listener; /* with somebody waiting */
 	int pair[2];
+	int tcp; /* listens */
+	int udp;
+	int memory;
+	struct sockaddr_un admin; /* where the listener is */
+	socklen_t admin_length;
 };
 
 static void *thread_body(void *arg)
@@ -113,10 +133,12 @@ static void try_common(const struct things *things)
 	REFUSED(prlimit(getppid(), RLIMIT_NOFILE, NULL, &limit));
 	ALLOWED(getrlimit(RLIMIT_NOFILE, &limit));
 	ALLOWED(raise(SIGURG)); /* ignored unless somebody asks for it */
-	REFUSED(socket(AF_INET, SOCK_STREAM, 0));
 	REFUSED(socket(AF_UNIX, SOCK_STREAM, 0));
-	REFUSED(socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){0, 0}));
-	REFUSED(connect(things->pair[0], NULL, 0));
+	REFUSED(socket(AF_UNIX, SOCK_DGRAM, 0));
+	REFUSED(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+	REFUSED(socket(AF_PACKET, SOCK_RAW, 0));
+	REFUSED(socket(AF_INET, SOCK_RAW, IPPROTO_TCP));
+	REFUSED(socketpair(AF_UNIX, SOCK_DGRAM, 0, (int[2]){0, 0}));
 	REFUSED(bind(things->pair[0], NULL, 0));
 	REFUSED(listen(things->pair[0], 1));
 	REFUSED(open("/etc/passwd", O_RDONLY));
@@ -130,7 +152,18 @@ static void try_common(const struct things *things)
 	try_thread();
 }
 
-static void try_front(const struct things *things)
+/* Portal and vault: nobody to connect to. */
+static void try_no_sockets(const struct things *things)
+{
+	REFUSED(socket(AF_INET, SOCK_STREAM, 0));
+	REFUSED(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+	REFUSED(socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){0, 0}));
+	REFUSED(connect(things->pair[0], NULL, 0));
+	REFUSED(open("/etc/hosts", O_RDONLY));
+}
+
+/* Front and portal. */
+static void try_files(const struct things *things)
 {
 	int fd;
 
@@ -148,11 +181,102 @@ static void try_front(const struct things *things)
 	ALLOWED(fcntl(fd, F_GETFD));
 }
 
+/* The address of a socket of ours that somebody may send to or connect to. */
+static struct sockaddr_in address_of(int fd)
+{
+	struct sockaddr_in address;
+	socklen_t length = sizeof(address);
+
+	ALLOWED(getsockname(fd, (struct sockaddr *)&address, &length));
+	return address;
+}
+
+static void try_reach(int type, int server)
+{
+	struct sockaddr_in address = address_of(server);
+	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	char octet = 'x';
+
+	ALLOWED(fd);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		ALLOWED(errno == EINPROGRESS ? 0 : -1);
+	}
+	server = type == SOCK_STREAM ? accept(server, NULL, NULL) : server;
+	ALLOWED(server);
+	ALLOWED(send(fd, &octet, 1, MSG_NOSIGNAL));
+	ALLOWED(recv(server, &octet, 1, 0));
+}
+
+static void try_names(void)
+{
+	const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	bool names = landlock_known();
+
+	/* /etc/hosts knows it, and nobody else is asked */
+	if ((getaddrinfo("localhost", "443", &hints, &found) == 0) != names) {
+		fprintf(stderr, "names are %s\n", names ? "not looked up" : "looked up");
+		wrong++;
+	}
+	if (found != NULL) {
+		ALLOWED(found->ai_family == AF_INET ? 0 : -1);
+		freeaddrinfo(found);
+	}
+}
+
+/* What looking up names and posting answers takes, and nothing beside it. */
+static void try_outwards(const struct things *things)
+{
+	int pair[2];
+	char memory[32];
+
+	snprintf(memory, sizeof(memory), "/proc/self/fd/%d", things->memory);
+	try_reach(SOCK_STREAM, things->tcp);
+	try_reach(SOCK_DGRAM, things->udp);
+	try_names();
+	ALLOWED(socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP) < 0 && errno == EPERM ? -1 : 0);
+	ALLOWED(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP));
+	ALLOWED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	if (landlock_known()) {
+		ALLOWED(open("/etc/hosts", O_RDONLY | O_CLOEXEC));
+		ALLOWED(access("/etc/resolv.conf", F_OK) != 0 ? 0
+							      : open("/etc/resolv.conf", O_RDONLY));
+	} else {
+		REFUSED(open("/etc/hosts", O_RDONLY));
+	}
+	/* another address for a pair, as it would be to the admin socket */
+	ALLOWED(connect(pair[0], (const struct sockaddr *)&things->admin, things->admin_length) ==
+					-1 &&
+				errno == EISCONN
+			? 0
+			: -1);
+	FILTERED(open("/etc/hosts", O_WRONLY));
+	FILTERED(open("/etc/hosts", O_RDWR | O_CLOEXEC));
+	FILTERED(open("/etc/hosts", O_RDONLY | O_TRUNC));
+	FILTERED(open("/etc/hosts", O_RDONLY | O_CREAT, 0600));
+	FILTERED(open("/etc/hosts", O_PATH));
+	FILTERED(open(memory, O_RDWR)); /* as keywardd hands over: Landlock knows no such files */
+	REFUSED(open("/etc", O_RDONLY | O_DIRECTORY));
+	FILTERED(open("/tmp", O_RDWR | O_TMPFILE, 0600));
+	REFUSED(open("/etc/shadow", O_RDONLY));
+	REFUSED(open("/proc/self/mem", O_RDONLY));
+	REFUSED(socket(AF_INET, SOCK_SEQPACKET, 132)); /* SCTP */
+	REFUSED(socket(AF_INET, SOCK_STREAM, 262));    /* multipath TCP */
+	FILTERED(socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
+	FILTERED(socket(AF_INET, SOCK_STREAM, IPPROTO_IGMP));
+	FILTERED(socket(AF_INET, SOCK_RAW, IPPROTO_TCP));
+	REFUSED(socket(AF_VSOCK, SOCK_STREAM, 0));
+	REFUSED(socket(AF_ALG, SOCK_SEQPACKET, 0));
+	REFUSED(socket(33, SOCK_STREAM, 0)); /* beyond 32, whose low bits are those of AF_UNIX */
+	REFUSED(socket(34, SOCK_STREAM, 0)); /* and of AF_INET */
+}
+
 static void try_vault(const struct things *things)
 {
 	char path[64];
 	int fd;
 
+	try_no_sockets(things);
 	REFUSED(accept(things->listener, NULL, NULL));
 	REFUSED(accept4(things->listener, NULL, NULL, 0));
 	snprintf(path, sizeof(path), "%s/made", store_path);
@@ -175,6 +299,17 @@ static void try_vault(const struct things *things)
 	}
 }
 
+static int loopback(int type)
+{
+	const struct sockaddr_in any = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, type, 0);
+
+	ALLOWED(bind(fd, (const struct sockaddr *)&any, sizeof(any)));
+	ALLOWED(type == SOCK_STREAM ? listen(fd, 1) : 0);
+	return fd;
+}
+
 static void things_make(struct things *things)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -190,13 +325,37 @@ static void things_make(struct things *things)
 	ALLOWED(getsockname(things->listener, (struct sockaddr *)&address, &length));
 	ALLOWED(connect(client, (struct sockaddr *)&address, length));
 	ALLOWED(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, things->pair));
+	things->admin = address;
+	things->admin_length = length;
+	things->tcp = loopback(SOCK_STREAM);
+	things->udp = loopback(SOCK_DGRAM);
+	things->memory = memfd_create("test", MFD_CLOEXEC);
+	ALLOWED(things->memory);
 }
 
-static void live(enum js_role role)
+/* Let the kernel seem to be one without Landlock. */
+static void landlock_hide(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	ALLOWED(filter == NULL ? -1 : 0);
+	ALLOWED(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(landlock_create_ruleset),
+			0) == 0 &&
+				seccomp_load(filter) == 0
+			? 0
+			: -1);
+	seccomp_release(filter);
+	ALLOWED(landlock_known() ? -1 : 0);
+}
+
+static void live(enum js_role role, bool landlock)
 {
 	struct things things;
 
 	things_make(&things);
+	if (!landlock) {
+		landlock_hide();
+	}
 	if (js_sandbox_enter(role, role == JS_ROLE_VAULT ? things.store : -1) != KW_OK) {
 		_exit(100);
 	}
@@ -204,19 +363,24 @@ static void live(enum js_role role)
 	if (role == JS_ROLE_VAULT) {
 		try_vault(&things);
 	} else {
-		try_front(&things);
+		try_files(&things);
+	}
+	if (role == JS_ROLE_FRONT) {
+		try_outwards(&things);
+	} else if (role == JS_ROLE_PORTAL) {
+		try_no_sockets(&things);
 	}
 	_exit(wrong > 99 ? 99 : (int)wrong);
 }
 
-static void check_role(enum js_role role)
+static void check_role(enum js_role role, bool landlock)
 {
 	pid_t pid = fork();
 	int status;
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		live(role);
+		live(role, landlock);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
@@ -226,19 +390,25 @@ static void check_role(enum js_role role)
 static void locks_in_front(void **state)
 {
 	(void)state;
-	check_role(JS_ROLE_FRONT);
+	check_role(JS_ROLE_FRONT, true);
+}
+
+static void locks_in_front_without_landlock(void **state)
+{
+	(void)state;
+	check_role(JS_ROLE_FRONT, false);
 }
 
 static void locks_in_vault(void **state)
 {
 	(void)state;
-	check_role(JS_ROLE_VAULT);
+	check_role(JS_ROLE_VAULT, true);
 }
 
 static void locks_in_portal(void **state)
 {
 	(void)state;
-	check_role(JS_ROLE_PORTAL);
+	check_role(JS_ROLE_PORTAL, true);
 }
 
 static int setup(void **state)
@@ -268,6 +438,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(locks_in_front),
+		cmocka_unit_test(locks_in_front_without_landlock),
 		cmocka_unit_test(locks_in_vault),
 		cmocka_unit_test(locks_in_portal),
 	};

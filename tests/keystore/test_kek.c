@@ -60,6 +60,9 @@ static void wraps_keys_under_keks_of_each_length(void **state)
 		}
 	}
 	assert_int_equal(peer.kek_count, 3);
+	assert_int_equal(ks_kek_length(&peer.keks[0]), 16);
+	assert_int_equal(ks_kek_length(&peer.keks[1]), 24);
+	assert_int_equal(ks_kek_length(&peer.keks[2]), 32);
 }
 
 static void the_newest_is_current(void **state)
