@@ -12,7 +12,7 @@
 
 /* The octets behind a struct bi_answer. */
 struct octets {
-	uint8_t phy[64], session[64], keys[4][24];
+	uint8_t phy[64], session[64], keys[4][24], h_net_id[3], h_ns_id[8];
 };
 
 static void read_hex(const json_t *value, uint8_t *out, size_t size, size_t *length)
@@ -37,6 +37,16 @@ static void read_key(const json_t *message, const char *name, uint8_t octets[24]
 	}
 }
 
+static void read_home(const json_t *message, struct octets *octets, struct bi_answer *answer)
+{
+	size_t length;
+
+	read_hex(json_object_get(message, "HNetID"), octets->h_net_id, 3, &length);
+	answer->h_net_id = length > 0 ? octets->h_net_id : NULL;
+	read_hex(json_object_get(message, "HNSID"), octets->h_ns_id, 8, &length);
+	answer->h_ns_id = length > 0 ? octets->h_ns_id : NULL;
+}
+
 static void read_answer(const json_t *message, struct octets *octets, struct bi_answer *answer)
 {
 	memset(answer, 0, sizeof(*answer));
@@ -55,6 +65,7 @@ static void read_answer(const json_t *message, struct octets *octets, struct bi_
 	read_key(message, "NwkSEncKey", octets->keys[2], &answer->nwk_s_enc_key,
 		&answer->nwk_kek_label);
 	read_key(message, "AppSKey", octets->keys[3], &answer->app_s_key, &answer->app_kek_label);
+	read_home(message, octets, answer);
 }
 
 static void assert_encodes(
@@ -84,6 +95,11 @@ static void answers_of_success(void **state)
 		{"joinreq-10", "joinans-10"},
 		{"joinreq-10", "joinans-10-clear"},
 		{"joinreq-11", "joinans-11"},
+		{"rejoinreq-0", "rejoinans-0"},
+		{"rejoinreq-1", "rejoinans-1"},
+		{"appskeyreq", "appskeyans"},
+		{"homensreq-10", "homensans-10"},
+		{"homensreq-11", "homensans-11"},
 	};
 
 	(void)state;
@@ -160,7 +176,7 @@ static void a_field_is_named(void **state)
 		answer.err = KW_E_SENDER;
 		json_object_set_new(expected, "Result",
 			json_pack("{s:s, s:s}", "ResultCode", "UnknownSender", "Description",
-				"no agreement with this NetID"));
+				"no agreement with this SenderID"));
 		assert_encodes(&request, &answer, expected);
 		json_decref(json);
 		json_decref(expected);
@@ -193,16 +209,130 @@ static void the_type_of_the_answer(void **state)
 	size_t length;
 
 	(void)state;
-	decode_example("appskeyreq", &request);
-	answer = (struct bi_answer){.err = request.err};
+	decode_example("homensreq-10", &request);
+	strcpy(request.message_type, "PRStartReq");
+	request.type = BI_TYPE_OTHER;
+	answer = (struct bi_answer){.err = KW_E_UNSUPPORTED};
 	assert_int_equal(KW_OK, bi_answer_encode(&request, &answer, out, BI_ANSWER_MAX, &length));
 	out[length] = '\0';
-	assert_string_equal("{\"ProtocolVersion\":\"1.1\",\"SenderID\":\"70b3d57ed0001234\","
-			    "\"ReceiverID\":\"as1.example\",\"TransactionID\":90210,"
-			    "\"MessageType\":\"AppSKeyAns\",\"Result\":{\"ResultCode\":"
-			    "\"MalformedMessage\",\"Description\":\"this MessageType is not "
+	assert_string_equal("{\"ProtocolVersion\":\"1.0\",\"SenderID\":\"70b3d57ed0001234\","
+			    "\"ReceiverID\":\"000013\",\"TransactionID\":5,"
+			    "\"MessageType\":\"PRStartAns\",\"Result\":{\"ResultCode\":"
+			    "\"MalformedRequest\",\"Description\":\"this MessageType is not "
 			    "offered here\"}}",
 		out);
+}
+
+/* An application server learns nothing from which of these it was: same octets for all. */
+static void sessions_that_are_not_given(void **state)
+{
+	static const enum kw_err errs[] = {KW_E_NO_SESSION, KW_E_OTHER_AS, KW_E_NO_DEVICE};
+	json_t *expected = example_json("appskeyans-unknown");
+
+	(void)state;
+	json_object_set_new(json_object_get(expected, "Result"), "Description",
+		json_string("device not provisioned here"));
+	for (size_t i = 0; i < sizeof(errs) / sizeof(errs[0]); i++) {
+		static const uint8_t octets[LW_JOIN_ACCEPT_MAX];
+		/* Nothing of it but err counts. */
+		struct bi_answer answer = {.err = errs[i],
+			.app_s_key = {octets, 16},
+			.session_key_id = octets,
+			.session_key_id_length = 16,
+			.phy_payload = octets,
+			.phy_length = 17};
+		struct bi_request request;
+
+		decode_example("appskeyreq", &request);
+		assert_encodes(&request, &answer, expected);
+	}
+	json_decref(expected);
+}
+
+/* DevEUI and SessionKeyID as they came, with every failure, if they could be read. */
+static void app_s_key_ans_names_what_was_asked(void **state)
+{
+	json_t *json = example_json("appskeyreq");
+	struct bi_request request;
+	struct bi_answer answer = {.err = KW_E_RECEIVER};
+	char out[BI_ANSWER_MAX + 1];
+	size_t length;
+
+	(void)state;
+	json_object_set_new(json, "ProtocolVersion", json_string("1.0"));
+	json_object_set_new(json, "DevEUI", json_string("0x0004A30B001C0530"));
+	json_object_set_new(json, "SessionKeyID", json_string("0XB8d2"));
+	assert_int_equal(KW_OK, example_decode(json, &request));
+	assert_int_equal(KW_OK, bi_answer_encode(&request, &answer, out, BI_ANSWER_MAX, &length));
+	out[length] = '\0';
+	assert_string_equal("{\"ProtocolVersion\":\"1.0\",\"SenderID\":\"70b3d57ed0001234\","
+			    "\"ReceiverID\":\"as1.example\",\"TransactionID\":90210,"
+			    "\"MessageType\":\"AppSKeyAns\",\"Result\":{\"ResultCode\":"
+			    "\"UnkownReceiver\",\"Description\":\"JoinEUI is not served here\"},"
+			    "\"DevEUI\":\"0x0004A30B001C0530\",\"SessionKeyID\":\"0XB8d2\"}",
+		out);
+	json_object_set_new(json, "DevEUI", json_string("0004"));
+	json_object_del(json, "SessionKeyID");
+	assert_int_equal(KW_OK, example_decode(json, &request));
+	answer.err = request.err;
+	assert_int_equal(KW_OK, bi_answer_encode(&request, &answer, out, BI_ANSWER_MAX, &length));
+	out[length] = '\0';
+	assert_string_equal("{\"ProtocolVersion\":\"1.0\",\"SenderID\":\"70b3d57ed0001234\","
+			    "\"ReceiverID\":\"as1.example\",\"TransactionID\":90210,"
+			    "\"MessageType\":\"AppSKeyAns\",\"Result\":{\"ResultCode\":"
+			    "\"MalformedRequest\",\"Description\":\"DevEUI: 8 octets expected\"}}",
+		out);
+	json_decref(json);
+}
+
+/* A key in the clear has no label; without a KEK it was no try to join that failed. */
+static void app_s_key_in_the_clear(void **state)
+{
+	static const uint8_t key[16] = {0x0a};
+	json_t *expected = example_json("appskeyans"),
+	       *refused = example_json("appskeyans-unknown");
+	struct bi_answer answer = {.app_s_key = {key, sizeof(key)}, .app_kek_label = ""};
+	struct bi_request request;
+
+	(void)state;
+	json_object_set_new(expected, "AppSKey",
+		json_pack("{s:s}", "AESKey", "0a000000000000000000000000000000"));
+	decode_example("appskeyreq", &request);
+	assert_encodes(&request, &answer, expected);
+	answer.err = KW_E_NO_KEK;
+	json_object_set_new(refused, "Result",
+		json_pack("{s:s, s:s}", "ResultCode", "Other", "Description",
+			"internal error, try again later"));
+	assert_encodes(&request, &answer, refused);
+	json_decref(expected);
+	json_decref(refused);
+}
+
+static void home_ns_ans(void **state)
+{
+	static const uint8_t net_id[] = {0x60, 0x05, 0x0a}, ns_id[8] = {0x70};
+	json_t *expected = example_json("homensans-10");
+	struct bi_answer answer = {.h_net_id = net_id, .h_ns_id = ns_id};
+	struct bi_request request;
+
+	(void)state;
+	/* 1.0 has no HNSID. */
+	decode_example("homensreq-10", &request);
+	assert_encodes(&request, &answer, expected);
+	json_decref(expected);
+	/* In 1.1 it is left out where it is not known. */
+	expected = example_json("homensans-11");
+	json_object_del(expected, "HNSID");
+	decode_example("homensreq-11", &request);
+	answer.h_ns_id = NULL;
+	assert_encodes(&request, &answer, expected);
+	json_decref(expected);
+	/* No roaming agreement, and nothing else. */
+	expected = example_json("homensans-10-refused");
+	answer = (struct bi_answer){.err = KW_E_ROAMING, .h_net_id = net_id, .h_ns_id = ns_id};
+	decode_example("homensreq-10", &request);
+	assert_encodes(&request, &answer, expected);
+	json_decref(expected);
 }
 
 /* No room at any length but the right one, and nothing is written beyond. */
@@ -276,6 +406,36 @@ static void the_largest_answer_fits(void **state)
 	json_decref(json);
 }
 
+static void the_largest_app_s_key_ans_fits(void **state)
+{
+	static const uint8_t key[24];
+	struct bi_request request = {.protocol = BI_PROTOCOL_1_1,
+		.type = BI_TYPE_APP_S_KEY,
+		.transaction_id = UINT32_MAX,
+		.message_type = "AppSKeyReq",
+		.has_dev_eui = true};
+	char label[64], out[BI_ANSWER_MAX];
+	const struct bi_answer answer = {.app_s_key = {key, sizeof(key)}, .app_kek_label = label};
+	json_t *json;
+	size_t length;
+
+	(void)state;
+	memset(request.sender_id, 's', BI_ID_SIZE - 1);
+	memset(request.receiver_id, 'r', BI_ID_SIZE - 1);
+	memset(request.sender_token, 'a', BI_TOKEN_SIZE - 1);
+	memset(request.sender_ns_id_text, 'b', BI_NS_ID_SIZE - 1);
+	memset(request.dev_eui_text, 'c', BI_NS_ID_SIZE - 1);
+	memset(request.app_s_key.session_key_id_text, 'd', BI_SESSION_KEY_ID_TEXT - 1);
+	memset(label, '\x01', sizeof(label) - 1);
+	label[sizeof(label) - 1] = '\0';
+	assert_int_equal(KW_OK, bi_answer_encode(&request, &answer, out, sizeof(out), &length));
+	json = json_loadb(out, length, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(json);
+	assert_string_equal(request.app_s_key.session_key_id_text,
+		json_string_value(json_object_get(json, "SessionKeyID")));
+	json_decref(json);
+}
+
 static void no_empty_members(void **state)
 {
 	static const uint8_t phy[17];
@@ -304,8 +464,13 @@ int main(void)
 		cmocka_unit_test(a_field_is_named),
 		cmocka_unit_test(an_unknown_version_is_answered_in_ours),
 		cmocka_unit_test(the_type_of_the_answer),
+		cmocka_unit_test(sessions_that_are_not_given),
+		cmocka_unit_test(app_s_key_ans_names_what_was_asked),
+		cmocka_unit_test(app_s_key_in_the_clear),
+		cmocka_unit_test(home_ns_ans),
 		cmocka_unit_test(every_size_of_the_buffer),
 		cmocka_unit_test(the_largest_answer_fits),
+		cmocka_unit_test(the_largest_app_s_key_ans_fits),
 		cmocka_unit_test(no_empty_members),
 	};
 

@@ -51,6 +51,12 @@ static const struct {
 	{KW_E_REPLAY, "JoinReqFailed", "FrameReplayed"},
 	{KW_E_EXHAUSTED, BOTH("JoinReqFailed")},
 	{KW_E_NO_KEK, BOTH("JoinReqFailed")},
+	{KW_E_NO_SESSION, BOTH("UnknownDevEUI")},
+	{KW_E_OTHER_AS, BOTH("UnknownDevEUI")},
+	{KW_E_REJOIN, BOTH("JoinReqFailed")},
+	{KW_E_NET_ID, BOTH("JoinReqFailed")},
+	{KW_E_ROAMING, BOTH("NoRoamingAgreement")},
+	{KW_E_NO_HOME, BOTH("ActivationDisallowed")},
 	{KW_E_UNSUPPORTED, MALFORMED},
 	{KW_E_PROTOCOL, BOTH("InvalidProtocolVersion")},
 	{KW_E_SENDER_NS_ID, BOTH("UnknownSender")},
@@ -84,7 +90,8 @@ static void no_code_of_1_1_in_1_0(void **state)
 {
 	static const char *const allowed[] = {"Success", "MICFailed", "JoinReqFailed",
 		"ActivationDisallowed", "UnknownDevEUI", "UnknownSender", "UnkownReceiver",
-		"InvalidProtocolVersion", "MalformedRequest", "FrameSizeError", "Other"};
+		"InvalidProtocolVersion", "MalformedRequest", "FrameSizeError",
+		"NoRoamingAgreement", "Other"};
 
 	(void)state;
 	for (int err = -300; err < 300; err++) {
@@ -110,12 +117,23 @@ static void descriptions_are_plain(void **state)
 		const char *text = bi_result_description((enum kw_err)err);
 
 		assert_non_null(text);
-		assert_int_equal(err == 0, text[0] == '\0');
+		/* Of these the code says all. */
+		assert_int_equal(err == KW_OK || err == KW_E_ROAMING, text[0] == '\0');
 		for (; *text != '\0'; text++) {
 			assert_in_range(*text, 0x20, 0x7e);
 			assert_true(*text != '"' && *text != '\\');
 		}
 	}
+}
+
+/* An application server is not told which of them it was. */
+static void sessions_are_not_told_apart(void **state)
+{
+	const char *text = bi_result_description(KW_E_NO_DEVICE);
+
+	(void)state;
+	assert_string_equal(text, bi_result_description(KW_E_NO_SESSION));
+	assert_string_equal(text, bi_result_description(KW_E_OTHER_AS));
 }
 
 static void versions(void **state)
@@ -131,6 +149,7 @@ int main(void)
 		cmocka_unit_test(each_error_has_its_codes),
 		cmocka_unit_test(no_code_of_1_1_in_1_0),
 		cmocka_unit_test(descriptions_are_plain),
+		cmocka_unit_test(sessions_are_not_told_apart),
 		cmocka_unit_test(versions),
 	};
 

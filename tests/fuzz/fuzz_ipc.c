@@ -3,6 +3,18 @@
 
 #include <string.h>
 
+/* Of the URLs behind a batch of answers. */
+static size_t urls_length(const struct ipc_backend_ans *answers, size_t count)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		fuzz_require(answers[i].answer_url_length < IPC_URL_SIZE);
+		length += answers[i].answer_url_length;
+	}
+	return length;
+}
+
 /* What was called whole must be so: every octet belongs to a body or to the tail. */
 static void whole(const uint8_t *message, size_t length, bool to_vault)
 {
@@ -20,6 +32,8 @@ static void whole(const uint8_t *message, size_t length, bool to_vault)
 	tail = ipc_tail(message, to_vault, &tail_length);
 	fuzz_require((const uint8_t *)ipc_body(message) + header.count * size == tail);
 	fuzz_require(tail_length <= IPC_ENVELOPE_MAX);
+	fuzz_require(header.kind != IPC_BACKEND || to_vault ||
+		     urls_length(ipc_body(message), header.count) == tail_length);
 	fuzz_require(tail + tail_length == message + length);
 }
 

@@ -4,6 +4,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
 static bool says(const json_t *answer, const char *name, const char *text)
 {
 	const char *said = json_string_value(json_object_get(answer, name));
@@ -37,20 +39,56 @@ static void answer_it(const struct bi_request *request, const struct bi_answer *
 	json_decref(json);
 }
 
+static bool is_join(const struct bi_request *request)
+{
+	return request->type == BI_TYPE_JOIN || request->type == BI_TYPE_REJOIN;
+}
+
+/* What the frame says is what the message says. */
+static void check_frame(const struct bi_request *request)
+{
+	const struct bi_join *join = &request->join;
+	struct lw_join_request frame;
+	struct lw_rejoin_request again;
+
+	if (request->type == BI_TYPE_JOIN) {
+		fuzz_require(
+			lw_join_request_read(join->phy_payload, join->phy_length, &frame) == KW_OK);
+		fuzz_require(lw_eui_equal(&frame.dev_eui, &request->dev_eui));
+		fuzz_require(lw_eui_equal(&frame.join_eui, &request->receiver));
+	} else {
+		fuzz_require(lw_rejoin_request_read(join->phy_payload, join->phy_length, &again) ==
+			     KW_OK);
+		fuzz_require(lw_eui_equal(&again.dev_eui, &request->dev_eui));
+		fuzz_require(again.type != LW_JOIN_REQ_REJOIN_1 ||
+			     lw_eui_equal(&again.join_eui, &request->receiver));
+	}
+	fuzz_require(join->rx_delay <= 15 && lw_version_valid(join->mac_version));
+}
+
+static void check_session_key_id(const struct bi_app_s_key *asked)
+{
+	size_t digits = strlen(asked->session_key_id_text);
+
+	fuzz_require(digits > 0 && digits < BI_SESSION_KEY_ID_TEXT);
+	fuzz_require(strspn(asked->session_key_id_text, "0123456789abcdefABCDEFxX") == digits);
+	fuzz_require(!asked->has_session_key_id || digits == 32 || digits == 34);
+}
+
 static void check(const struct bi_request *request)
 {
 	fuzz_require((request->field == NULL) == (request->problem == NULL));
-	fuzz_require(request->err != KW_OK || request->type == BI_TYPE_JOIN);
-	if (request->err == KW_OK) {
-		struct lw_join_request frame;
-
-		fuzz_require(lw_join_request_read(request->join.phy_payload, LW_JOIN_REQUEST_SIZE,
-				     &frame) == KW_OK);
-		fuzz_require(request->sender_is_net_id && request->receiver_is_eui);
-		fuzz_require(request->join.has_dev_eui && request->join.rx_delay <= 15);
-		fuzz_require(lw_eui_equal(&frame.dev_eui, &request->join.dev_eui));
-		fuzz_require(lw_eui_equal(&frame.join_eui, &request->receiver));
-		fuzz_require(lw_version_valid(request->join.mac_version));
+	fuzz_require(strspn(request->notified, LETTERS) == strlen(request->notified));
+	fuzz_require(request->err != KW_OK || request->type != BI_TYPE_OTHER);
+	if (request->err != KW_OK || request->type == BI_TYPE_ERROR_NOTIF) {
+		return;
+	}
+	fuzz_require(request->receiver_is_eui && request->has_dev_eui);
+	fuzz_require(request->sender_is_net_id || request->type == BI_TYPE_APP_S_KEY);
+	if (is_join(request)) {
+		check_frame(request);
+	} else if (request->type == BI_TYPE_APP_S_KEY) {
+		check_session_key_id(&request->app_s_key);
 	}
 }
 
@@ -64,6 +102,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.session_key_id = octets,
 		.session_key_id_length = 16,
 		.f_nwk_s_int_key = {octets, 16},
+		.app_s_key = {octets, 16},
+		.h_net_id = octets,
+		.h_ns_id = octets,
 	};
 	struct bi_request request;
 
@@ -73,6 +114,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	check(&request);
+	if (request.type == BI_TYPE_ERROR_NOTIF) {
+		return 0; /* has no answer */
+	}
 	answer_it(&request, &answer);
 	answer.err = request.err != KW_OK ? request.err : KW_E_MIC;
 	answer_it(&request, &answer);

@@ -127,8 +127,8 @@ static void test_too_long_for_the_socket(void **state)
 {
 	struct fixture *fixture = *state;
 	int small = 4096;
-	struct ipc_header header = {.kind = IPC_JOIN, .count = IPC_BATCH_MAX};
-	struct ipc_join_req *batch = calloc(IPC_BATCH_MAX, sizeof(*batch));
+	struct ipc_header header = {.kind = IPC_BACKEND, .count = IPC_BATCH_MAX};
+	struct ipc_backend_req *batch = calloc(IPC_BATCH_MAX, sizeof(*batch));
 
 	assert_non_null(batch);
 	assert_int_equal(
@@ -177,9 +177,9 @@ static void test_empty_datagram_is_not_the_end(void **state)
 static void test_batch_of_256(void **state)
 {
 	struct fixture *fixture = *state;
-	struct ipc_join_req *batch = calloc(IPC_BATCH_MAX, sizeof(*batch));
-	struct ipc_header header = {.kind = IPC_JOIN, .count = IPC_BATCH_MAX};
-	const struct ipc_join_req *got;
+	struct ipc_backend_req *batch = calloc(IPC_BATCH_MAX, sizeof(*batch));
+	struct ipc_header header = {.kind = IPC_BACKEND, .count = IPC_BATCH_MAX};
+	const struct ipc_backend_req *got;
 	size_t length;
 
 	assert_non_null(batch);

@@ -159,23 +159,23 @@ static void test_short_of_a_header(void **state)
 
 static void test_batches(void **state)
 {
-	size_t req = sizeof(struct ipc_join_req);
-	size_t ans = sizeof(struct ipc_join_ans);
+	size_t req = sizeof(struct ipc_backend_req);
+	size_t ans = sizeof(struct ipc_backend_ans);
 
 	(void)state;
 	for (unsigned count = 1; count <= IPC_BATCH_MAX; count++) {
-		assert_int_equal(check_count(IPC_JOIN, true, count, count * req, 0), KW_OK);
-		assert_int_equal(check_count(IPC_JOIN, false, count, count * ans, 0), KW_OK);
+		assert_int_equal(check_count(IPC_BACKEND, true, count, count * req, 0), KW_OK);
+		assert_int_equal(check_count(IPC_BACKEND, false, count, count * ans, 0), KW_OK);
 		assert_int_equal(
-			check_count(IPC_JOIN, true, count, count * req - 1, 0), KW_E_TRUNCATED);
+			check_count(IPC_BACKEND, true, count, count * req - 1, 0), KW_E_TRUNCATED);
 		assert_int_equal(
-			check_count(IPC_JOIN, true, count, count * req + 1, 0), KW_E_TRUNCATED);
+			check_count(IPC_BACKEND, true, count, count * req + 1, 0), KW_E_TRUNCATED);
 	}
-	assert_int_equal(check_count(IPC_JOIN, true, 0, 0, 0), KW_E_INVALID);
+	assert_int_equal(check_count(IPC_BACKEND, true, 0, 0, 0), KW_E_INVALID);
 	assert_int_equal(
-		check_count(IPC_JOIN, true, IPC_BATCH_MAX + 1, (IPC_BATCH_MAX + 1) * req, 0),
+		check_count(IPC_BACKEND, true, IPC_BATCH_MAX + 1, (IPC_BATCH_MAX + 1) * req, 0),
 		KW_E_INVALID);
-	assert_int_equal(check_count(IPC_JOIN, true, UINT16_MAX, 0, 0), KW_E_INVALID);
+	assert_int_equal(check_count(IPC_BACKEND, true, UINT16_MAX, 0, 0), KW_E_INVALID);
 	assert_int_equal(check_count(IPC_DEVICE_GET, true, 2, 2 * sizeof(struct ipc_device_req), 0),
 		KW_E_INVALID);
 	assert_int_equal(check_count(IPC_DEVICE_GET, true, 0, 0, 0), KW_E_INVALID);
@@ -189,7 +189,7 @@ static void test_errors(void **state)
 	(void)state;
 	assert_int_equal(check_count(IPC_DEVICE_GET, false, 0, 0, KW_E_NOT_FOUND), KW_OK);
 	assert_int_equal(check_count(IPC_DEVICE_GET, false, 1, ans, KW_E_NOT_FOUND), KW_OK);
-	assert_int_equal(check_count(IPC_JOIN, false, 0, 0, KW_E_STORE), KW_OK);
+	assert_int_equal(check_count(IPC_BACKEND, false, 0, 0, KW_E_STORE), KW_OK);
 	assert_int_equal(
 		check_count(IPC_DEVICE_GET, false, 0, ans, KW_E_NOT_FOUND), KW_E_TRUNCATED);
 	assert_int_equal(
@@ -262,6 +262,66 @@ static void test_tails(void **state)
 		KW_E_TRUNCATED);
 }
 
+/* `count` answers whose URLs are said to have `said` octets each and have `really` together. */
+static enum kw_err check_urls(unsigned count, size_t said, size_t really)
+{
+	size_t bodies = count * sizeof(struct ipc_backend_ans);
+	uint8_t *message = message_new();
+	enum kw_err err;
+
+	header_put(message, IPC_BACKEND, count, bodies + really, 0);
+	for (size_t i = 0; i < count; i++) {
+		struct ipc_backend_ans answer = {.answer_url_length = (uint16_t)said};
+
+		memcpy(message + sizeof(struct ipc_header) + i * sizeof(answer), &answer,
+			sizeof(answer));
+	}
+	err = check_exactly(message, sizeof(struct ipc_header) + bodies + really, false);
+	free(message);
+	return err;
+}
+
+static void test_urls(void **state)
+{
+	const size_t longest = IPC_URL_SIZE - 1;
+
+	(void)state;
+	assert_int_equal(check_urls(1, 20, 20), KW_OK);
+	assert_int_equal(check_urls(1, longest, longest), KW_OK);
+	assert_int_equal(check_urls(1, IPC_URL_SIZE, IPC_URL_SIZE), KW_E_INVALID);
+	assert_int_equal(check_urls(1, UINT16_MAX, UINT16_MAX), KW_E_INVALID);
+	assert_int_equal(check_urls(1, 0, 1), KW_E_TRUNCATED);
+	assert_int_equal(check_urls(1, 1, 0), KW_E_TRUNCATED);
+	assert_int_equal(check_urls(3, 20, 59), KW_E_TRUNCATED);
+	assert_int_equal(check_urls(3, 20, 60), KW_OK);
+	assert_int_equal(check_urls(3, 20, 61), KW_E_TRUNCATED);
+	/* The largest batch with the longest URLs is one message. */
+	assert_int_equal(check_urls(IPC_BATCH_MAX, longest, IPC_BATCH_MAX * longest), KW_OK);
+	assert_int_equal(
+		check_urls(IPC_BATCH_MAX, longest, IPC_BATCH_MAX * longest - 1), KW_E_TRUNCATED);
+}
+
+/* A length that only the last of several has. */
+static void test_url_of_one_among_others(void **state)
+{
+	uint8_t *message = message_new();
+	const size_t bodies = 3 * sizeof(struct ipc_backend_ans);
+	const struct ipc_backend_ans last = {.answer_url_length = 7};
+
+	(void)state;
+	header_put(message, IPC_BACKEND, 3, bodies + 7, 0);
+	memcpy(message + sizeof(struct ipc_header) + 2 * sizeof(last), &last, sizeof(last));
+	assert_int_equal(
+		check_exactly(message, sizeof(struct ipc_header) + bodies + 7, false), KW_OK);
+	/* Requests have none. */
+	header_put(message, IPC_BACKEND, 1, sizeof(struct ipc_backend_req) + 7, 0);
+	assert_int_equal(
+		check_exactly(message,
+			sizeof(struct ipc_header) + sizeof(struct ipc_backend_req) + 7, true),
+		KW_E_TRUNCATED);
+	free(message);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +334,8 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_directions),
 		cmocka_unit_test(test_tails),
+		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_url_of_one_among_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,108 @@ static void test_accepted_and_repeated(void **state)
 	assert_has(&event, "does not know");
 }
 
+static void test_rejoins(void **state)
+{
+	struct ipc_event event = usual;
+
+	(void)state;
+	event.kind = IPC_EVENT_ACCEPTED;
+	event.procedure = IPC_EVENT_REJOIN_0;
+	assert_words(&event, "rejoined network 000013 (type 0) with RJcount0 17; JoinNonce 3");
+	event.procedure = IPC_EVENT_REJOIN_1;
+	assert_words(&event, "rejoined network 000013 (type 1) with RJcount1 17; JoinNonce 3");
+	event.procedure = IPC_EVENT_REJOIN_2;
+	assert_words(&event, "rejoined network 000013 (type 2) with RJcount0 17; JoinNonce 3");
+	event.kind = IPC_EVENT_REPEATED;
+	assert_words(&event, "repeated: network 000013 asked again with RJcount0 17 and got the "
+			     "same answer; JoinNonce 3");
+	event = refusal(KW_E_REPLAY);
+	event.procedure = IPC_EVENT_REJOIN_1;
+	event.counts_dev_nonce = 1;
+	event.has_last = 1;
+	assert_words(&event, "refused: RJcount1 17 was already used; the device must send a higher "
+			     "one; last accepted 23");
+}
+
+static void test_served(void **state)
+{
+	struct ipc_event event = usual;
+
+	(void)state;
+	event.kind = IPC_EVENT_SERVED;
+	event.procedure = IPC_EVENT_APP_S_KEY;
+	strcpy(event.peer, "as1");
+	assert_words(&event, "AppSKey of the session with JoinNonce 3 was given to as1");
+	event.repeats = 4;
+	assert_words(&event, "AppSKey of the session with JoinNonce 3 was given to as1 (4 times)");
+	event.repeats = 1;
+	event.peer[0] = '\0';
+	assert_words(&event, "AppSKey of the session with JoinNonce 3 was given to its application "
+			     "server");
+	event.procedure = IPC_EVENT_HOME_NS;
+	assert_words(&event, "network 000013 was told the home network of the device");
+}
+
+/* What is refused in other procedures than joining, and what helps there. */
+static void test_refusals_of_other_procedures(void **state)
+{
+	struct ipc_event event = refusal(KW_E_REJOIN);
+
+	(void)state;
+	event.procedure = IPC_EVENT_REJOIN_0;
+	assert_has(&event, "the device must join");
+	event.err = KW_E_MIC;
+	event.lorawan_version = LW_VERSION_1_1;
+	assert_has(&event, "fits none of the last sessions");
+	event.procedure = IPC_EVENT_REJOIN_2;
+	assert_has(&event, "fits none of the last sessions");
+	event.procedure = IPC_EVENT_REJOIN_1;
+	assert_has(&event, "another NwkKey");
+	event = refusal(KW_E_NET_ID);
+	assert_has(&event, "neither that of ns1 nor on the roaming list");
+	assert_has(&event, "device set 0004a30b001c0530 --roaming");
+	event = refusal(KW_E_ROAMING);
+	event.procedure = IPC_EVENT_HOME_NS;
+	assert_has(&event, "network 000013 is not on the roaming list");
+	assert_has(&event, "device set 0004a30b001c0530 --roaming 000013");
+	event = refusal(KW_E_NO_HOME);
+	assert_has(&event, "has not joined yet");
+	event = refusal(KW_E_NO_SESSION);
+	assert_has(&event, "none of the last 10 sessions");
+	event = refusal(KW_E_OTHER_AS);
+	strcpy(event.peer, "as2");
+	assert_has(&event, "another application server than as2");
+	assert_has(&event, "device show 0004a30b001c0530");
+	event = refusal(KW_E_NO_KEK);
+	event.procedure = IPC_EVENT_APP_S_KEY;
+	strcpy(event.peer, "as2");
+	assert_has(&event, "the KEK of as2 is missing");
+	assert_has(&event, "kek add --as as2 --kek-label L --kek-file F");
+}
+
+static void test_name_of_the_request(void **state)
+{
+	static const struct {
+		enum ipc_event_procedure procedure;
+		const char *name;
+	} rows[] = {
+		{IPC_EVENT_JOIN, "the JoinReq of ns1"},
+		{IPC_EVENT_REJOIN_0, "the RejoinReq of ns1"},
+		{IPC_EVENT_REJOIN_1, "the RejoinReq of ns1"},
+		{IPC_EVENT_REJOIN_2, "the RejoinReq of ns1"},
+		{IPC_EVENT_APP_S_KEY, "the AppSKeyReq of ns1"},
+		{IPC_EVENT_HOME_NS, "the HomeNSReq of ns1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ipc_event event = refusal(KW_E_HEX);
+
+		event.procedure = (uint8_t)rows[i].procedure;
+		assert_has(&event, rows[i].name);
+	}
+}
+
 static void test_replay(void **state)
 {
 	struct ipc_event event = refusal(KW_E_REPLAY);
@@ -103,7 +205,7 @@ static void test_commands_that_help(void **state)
 	event = refusal(KW_E_SENDER_NS_ID);
 	assert_has(&event, "ns set ns1 --ns-id");
 	event = refusal(KW_E_NO_KEK);
-	assert_has(&event, "as set NAME --kek-label");
+	assert_has(&event, "kek add (--ns|--as) NAME --kek-label");
 	assert_has(&event, "device set 0004a30b001c0530 --as-id");
 	event = refusal(KW_E_NO_DEVICE);
 	assert_has(&event, "DevEUI 0004a30b001c0530 is not registered under JoinEUI "
@@ -138,11 +240,15 @@ static void test_every_error(void **state)
 		}
 		memset(event.peer, 'n', sizeof(event.peer)); /* not even a NUL at its end */
 		event.repeats = UINT32_MAX;
-		memset(words, 0x7e, sizeof(words));
-		ipc_event_words(&event, words);
-		assert_non_null(memchr(words, '\0', sizeof(words)));
-		assert_memory_equal(words, "refused: ", 9);
-		assert_true(strlen(words) > 15);
+		for (unsigned procedure = IPC_EVENT_JOIN; procedure <= IPC_EVENT_HOME_NS + 1;
+			procedure++) {
+			event.procedure = (uint8_t)procedure;
+			memset(words, 0x7e, sizeof(words));
+			ipc_event_words(&event, words);
+			assert_non_null(memchr(words, '\0', sizeof(words)));
+			assert_memory_equal(words, "refused: ", 9);
+			assert_true(strlen(words) > 15);
+		}
 	}
 }
 
@@ -158,7 +264,7 @@ static void test_malformed_fields(void **state)
 		assert_has(&event, "field");
 		assert_has(&event, "ns1");
 		event.peer[0] = '\0';
-		assert_has(&event, "the network server");
+		assert_has(&event, "the JoinReq of the peer");
 	}
 }
 
@@ -166,6 +272,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accepted_and_repeated),
+		cmocka_unit_test(test_rejoins),
+		cmocka_unit_test(test_served),
+		cmocka_unit_test(test_refusals_of_other_procedures),
+		cmocka_unit_test(test_name_of_the_request),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_commands_that_help),
 		cmocka_unit_test(test_versions_and_mic),

@@ -148,10 +148,10 @@ static void portal_is_served(struct fixture *f)
 static void front_is_served(struct fixture *f, size_t channel)
 {
 	const struct ipc_header *header = (const void *)f->message;
-	struct ipc_header question = {.kind = IPC_JOIN, .count = 1};
-	const struct ipc_join_req request = {.number = 77};
+	struct ipc_header question = {.kind = IPC_BACKEND, .count = 1};
+	const struct ipc_backend_req request = {.number = 77};
 	struct pollfd wait = {.fd = f->channels[channel], .events = POLLIN};
-	struct ipc_join_ans answer;
+	struct ipc_backend_ans answer;
 	size_t length;
 
 	assert_int_equal(ipc_send(wait.fd, &question, &request, sizeof(request), NULL, 0), KW_OK);
@@ -159,7 +159,7 @@ static void front_is_served(struct fixture *f, size_t channel)
 		assert_int_equal(poll(&wait, 1, TIMEOUT_MS), 1);
 		assert_int_equal(ipc_receive(wait.fd, f->message, false, &length), KW_OK);
 	} while (header->kind == IPC_HELLO);
-	assert_int_equal(header->kind, IPC_JOIN);
+	assert_int_equal(header->kind, IPC_BACKEND);
 	memcpy(&answer, ipc_body(f->message), sizeof(answer));
 	assert_int_equal(answer.number, 77);
 	assert_int_equal(answer.err, KW_E_UNAUTHENTICATED);
