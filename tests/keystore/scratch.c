@@ -100,6 +100,10 @@ struct ks_session scratch_session(const struct ks_state *state, uint16_t dev_non
 		.opt_neg = dev_nonce % 2 != 0,
 		.ns_peer = dev_nonce + 1u,
 		.as_peer = dev_nonce % 3u,
+		.delivery = (enum ks_delivery)(dev_nonce % 5),
+		.ns_kek = (uint16_t)(dev_nonce + 2),
+		.as_kek = (uint16_t)(dev_nonce + 3),
+		.base_join_nonce = dev_nonce % state->next_join_nonce,
 	};
 
 	memset(session.session_key_id, (int)(state->next_join_nonce & 0xff),
@@ -118,6 +122,10 @@ void scratch_same_session(const struct ks_session *a, const struct ks_session *b
 	assert_int_equal(a->opt_neg, b->opt_neg);
 	assert_int_equal(a->ns_peer, b->ns_peer);
 	assert_int_equal(a->as_peer, b->as_peer);
+	assert_int_equal(a->delivery, b->delivery);
+	assert_int_equal(a->ns_kek, b->ns_kek);
+	assert_int_equal(a->as_kek, b->as_kek);
+	assert_int_equal(a->base_join_nonce, b->base_join_nonce);
 	assert_memory_equal(&a->net_id, &b->net_id, sizeof(a->net_id));
 	assert_memory_equal(a->session_key_id, b->session_key_id, KS_SESSION_ID_SIZE);
 	assert_memory_equal(a->request_digest, b->request_digest, KS_REQUEST_DIGEST_SIZE);

@@ -187,6 +187,52 @@ static void refusals_are_counted(void **state)
 	assert_int_equal(scratch_state(scratch, &id).joins_refused, 18 + 2 * (uint64_t)UINT32_MAX);
 }
 
+static void is(const struct ks_event *event, enum ks_event_kind kind, enum ks_procedure procedure)
+{
+	assert_int_equal(event->kind, kind);
+	assert_int_equal(event->procedure, procedure);
+}
+
+/* Which procedure it was, and that a request was served: that changes nothing of the device. */
+static void procedures(void **state)
+{
+	struct scratch *scratch = *state;
+	const struct lw_device_id id = scratch_id(1);
+	struct ks_event event, events[16];
+	struct ks_txn *txn = scratch_begin(scratch);
+	uint64_t resume;
+	bool more;
+
+	for (unsigned i = KS_PROCEDURE_JOIN; i <= KS_PROCEDURE_HOME_NS; i++) {
+		event = scratch_refusal(&id, 1);
+		event.procedure = (enum ks_procedure)i;
+		assert_int_equal(ks_event_add(txn, &event), KW_OK);
+		event.kind = KS_EVENT_SERVED;
+		event.err = KW_OK;
+		event.join_nonce = i;
+		assert_int_equal(ks_event_add(txn, &event), KW_OK);
+	}
+	scratch_commit(txn);
+	for (unsigned round = 0; round < 3; round++) {
+		txn = scratch_begin(scratch);
+		assert_int_equal(
+			ks_events_get(txn, 0, false, NULL, events, 16, 99, &resume, &more), 12);
+		ks_txn_abort(txn);
+		for (unsigned i = 0; i < 6; i++) {
+			is(&events[2 * i], KS_EVENT_REFUSED, (enum ks_procedure)i);
+			is(&events[2 * i + 1], KS_EVENT_SERVED, (enum ks_procedure)i);
+			assert_int_equal(events[2 * i + 1].join_nonce, i);
+		}
+		assert_int_equal(scratch_state(scratch, &id).joins_refused, 6);
+		assert_int_equal(scratch_state(scratch, &id).joins_accepted, 0);
+		if (round == 0) {
+			scratch_reopen(scratch);
+		} else {
+			scratch_fold_all(scratch);
+		}
+	}
+}
+
 static void nonsense_is_not_logged(void **state)
 {
 	struct scratch *scratch = *state;
@@ -209,6 +255,15 @@ static void nonsense_is_not_logged(void **state)
 	assert_int_equal(ks_event_add(txn, &event), KW_E_INVALID);
 	event = scratch_refusal(&id, 1);
 	event.last_dev_nonce = 1; /* without has_last */
+	assert_int_equal(ks_event_add(txn, &event), KW_E_INVALID);
+	event = scratch_refusal(&id, 1);
+	event.procedure = (enum ks_procedure)(KS_PROCEDURE_HOME_NS + 1);
+	assert_int_equal(ks_event_add(txn, &event), KW_E_INVALID);
+	event = scratch_refusal(&id, 1);
+	event.kind = KS_EVENT_SERVED; /* with an error */
+	assert_int_equal(ks_event_add(txn, &event), KW_E_INVALID);
+	event.err = KW_OK;
+	event.kind = (enum ks_event_kind)(KS_EVENT_SERVED + 1);
 	assert_int_equal(ks_event_add(txn, &event), KW_E_INVALID);
 	assert_false(txn->dirty);
 	ks_txn_abort(txn);
@@ -243,6 +298,7 @@ int main(void)
 		case_of(pages_in_both_directions),
 		case_of(the_ends_of_the_log),
 		case_of(refusals_are_counted),
+		case_of(procedures),
 		case_of(nonsense_is_not_logged),
 		case_of(a_damaged_record_is_passed_over),
 	};

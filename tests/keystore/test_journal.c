@@ -34,6 +34,7 @@ static struct ks_record sample(enum ks_event_kind kind)
 		record.event.repeats = 77;
 		record.event.join_nonce = 0x010203;
 		record.event.err = kind == KS_EVENT_REFUSED ? KW_E_REPLAY : KW_OK;
+		record.event.procedure = KS_PROCEDURE_HOME_NS;
 		record.joins_refused = kind == KS_EVENT_REFUSED ? UINT64_MAX : 0;
 		return record;
 	}
@@ -62,10 +63,10 @@ static void same_record(const struct ks_record *a, const struct ks_record *b)
 
 static void records_are_read_as_written(void **state)
 {
-	static const size_t sizes[] = {0, 100, 61, 61};
+	static const size_t sizes[] = {0, 108, 62, 62, 62};
 
 	(void)state;
-	for (unsigned kind = KS_EVENT_ACCEPTED; kind <= KS_EVENT_REPEATED; kind++) {
+	for (unsigned kind = KS_EVENT_ACCEPTED; kind <= KS_EVENT_SERVED; kind++) {
 		struct ks_record record = sample((enum ks_event_kind)kind);
 		struct ks_record again;
 		uint8_t octets[KS_RECORD_SIZE_MAX + 1] = {0};
@@ -76,6 +77,8 @@ static void records_are_read_as_written(void **state)
 		same_record(&again, &record);
 		assert_int_equal(again.event.err, record.event.err);
 		assert_int_equal(again.event.repeats, record.event.repeats);
+		assert_int_equal(again.event.procedure, record.event.procedure);
+		scratch_same_session(&again.session, &record.session);
 		assert_int_equal(again.joins_refused, record.joins_refused);
 		for (size_t cut = 0; cut <= length + 1; cut++) {
 			assert_int_equal(ks_record_read(1000, octets, cut, &again),
@@ -101,7 +104,7 @@ static void damaged_records_are_refused_or_read(void **state)
 	unsigned refused = 0;
 
 	(void)state;
-	for (unsigned kind = KS_EVENT_ACCEPTED; kind <= KS_EVENT_REPEATED; kind++) {
+	for (unsigned kind = KS_EVENT_ACCEPTED; kind <= KS_EVENT_SERVED; kind++) {
 		struct ks_record record = sample((enum ks_event_kind)kind);
 		uint8_t octets[KS_RECORD_SIZE_MAX];
 		uint8_t again[KS_RECORD_SIZE_MAX];
@@ -125,6 +128,103 @@ static void damaged_records_are_refused_or_read(void **state)
 		}
 	}
 	assert_true(refused > 100);
+}
+
+#define DELIVERY_SIZE 8 /* what sessions of version 2 end with */
+
+/* The record as version 1 had it: without what came with version 2. @return the length */
+static size_t record_of_version_1(uint8_t *octets, size_t length)
+{
+	size_t more = octets[1] == KS_EVENT_ACCEPTED ? DELIVERY_SIZE : 1;
+
+	assert_int_equal(octets[0], 2);
+	octets[0] = 1;
+	set_checksum(octets, length - more);
+	return length - more;
+}
+
+static void no_delivery(struct ks_session *session)
+{
+	session->delivery = KS_DELIVERY_DEFAULT;
+	session->ns_kek = 0;
+	session->as_kek = 0;
+	session->base_join_nonce = 0;
+}
+
+static void records_of_version_1_are_read(void **state)
+{
+	(void)state;
+	for (unsigned kind = KS_EVENT_ACCEPTED; kind <= KS_EVENT_REPEATED; kind++) {
+		struct ks_record record = sample((enum ks_event_kind)kind);
+		struct ks_record again;
+		uint8_t octets[KS_RECORD_SIZE_MAX];
+		size_t length = ks_record_write(&record, octets);
+
+		length = record_of_version_1(octets, length);
+		assert_int_equal(length, kind == KS_EVENT_ACCEPTED ? 100 : 61);
+		no_delivery(&record.session);
+		record.event.procedure = KS_PROCEDURE_JOIN;
+		assert_int_equal(ks_record_read(1000, octets, length, &again), KW_OK);
+		same_record(&again, &record);
+		for (size_t cut = 0; cut < length; cut++) {
+			assert_int_equal(
+				ks_record_read(1000, octets, cut, &again), KW_E_STORE_DAMAGED);
+		}
+	}
+}
+
+/* The procedure of an accepted request follows from its type, in both versions. */
+static void rejoins_have_their_procedure(void **state)
+{
+	static const struct {
+		enum lw_join_req_type type;
+		enum ks_procedure procedure;
+	} rows[] = {
+		{LW_JOIN_REQ_JOIN, KS_PROCEDURE_JOIN},
+		{LW_JOIN_REQ_REJOIN_0, KS_PROCEDURE_REJOIN_0},
+		{LW_JOIN_REQ_REJOIN_1, KS_PROCEDURE_REJOIN_1},
+		{LW_JOIN_REQ_REJOIN_2, KS_PROCEDURE_REJOIN_2},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ks_record record = sample(KS_EVENT_ACCEPTED);
+		struct ks_record again;
+		uint8_t octets[KS_RECORD_SIZE_MAX];
+		size_t length;
+
+		record.session.type = rows[i].type;
+		length = ks_record_write(&record, octets);
+		assert_int_equal(ks_record_read(1000, octets, length, &again), KW_OK);
+		assert_int_equal(again.event.procedure, rows[i].procedure);
+		length = record_of_version_1(octets, length);
+		assert_int_equal(ks_record_read(1000, octets, length, &again), KW_OK);
+		assert_int_equal(again.event.procedure, rows[i].procedure);
+	}
+}
+
+static void records_of_other_versions_are_refused(void **state)
+{
+	static const uint8_t versions[] = {0, 3, 255};
+	static struct ks_history history;
+	static uint8_t state_octets[KS_HISTORY_SIZE_MAX];
+
+	(void)state;
+	ks_history_init(&history);
+	for (size_t i = 0; i < sizeof(versions); i++) {
+		struct ks_record record = sample(KS_EVENT_REFUSED);
+		uint8_t octets[KS_RECORD_SIZE_MAX];
+		size_t length = ks_record_write(&record, octets);
+
+		octets[0] = versions[i];
+		set_checksum(octets, length);
+		assert_int_equal(ks_record_read(1000, octets, length, &record), KW_E_STORE_DAMAGED);
+		length = ks_history_write(&history, state_octets);
+		state_octets[0] = versions[i];
+		set_checksum(state_octets, length);
+		assert_int_equal(
+			ks_history_read(state_octets, length, &history), KW_E_STORE_DAMAGED);
+	}
 }
 
 static void fill_history(struct ks_history *history, uint32_t joins, enum lw_version version)
@@ -183,6 +283,55 @@ static void damaged_state_is_refused_or_read(void **state)
 	damage_history(&history);
 	fill_history(&history, 1001, V103);
 	damage_history(&history);
+}
+
+#define SESSIONS_AT    39 /* octets in front of the sessions */
+#define SESSION_SIZE_1 59 /* of one in version 1 */
+
+/* The same for a state record. */
+static size_t history_of_version_1(uint8_t *octets, size_t length)
+{
+	const uint8_t count = octets[SESSIONS_AT - 1];
+	uint8_t *out = octets + SESSIONS_AT;
+	const uint8_t *in = out;
+
+	assert_int_equal(octets[0], 2);
+	octets[0] = 1;
+	for (uint8_t i = 0; i < count; i++) {
+		memmove(out, in, SESSION_SIZE_1);
+		out += SESSION_SIZE_1;
+		in += SESSION_SIZE_1 + DELIVERY_SIZE;
+	}
+	memmove(out, in, (size_t)(octets + length - in));
+	length -= (size_t)count * DELIVERY_SIZE;
+	set_checksum(octets, length);
+	return length;
+}
+
+static void state_of_version_1_is_read(void **state)
+{
+	static const uint32_t joins[] = {0, 1, 3, 12, 1001};
+	static struct ks_history history, again;
+	static uint8_t octets[KS_HISTORY_SIZE_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(joins) / sizeof(joins[0]); i++) {
+		size_t length;
+
+		fill_history(&history, joins[i], V103);
+		length = history_of_version_1(octets, ks_history_write(&history, octets));
+		assert_int_equal(ks_history_read(octets, length, &again), KW_OK);
+		assert_int_equal(again.next_join_nonce, history.next_join_nonce);
+		assert_int_equal(again.nonces.count, history.nonces.count);
+		assert_int_equal(again.session_count, history.session_count);
+		for (size_t k = 0; k < history.session_count; k++) {
+			no_delivery(&history.sessions[k]);
+			scratch_same_session(&again.sessions[k], &history.sessions[k]);
+		}
+		for (size_t cut = 0; cut<length; cut += length> 1000 ? 41 : 1) {
+			assert_int_equal(ks_history_read(octets, cut, &again), KW_E_STORE_DAMAGED);
+		}
+	}
 }
 
 static void a_used_join_nonce_is_damage(void **state)
@@ -386,6 +535,82 @@ static void only_folded_records_are_dropped(void **state)
 	check_many(scratch, 0, 10, 3);
 }
 
+/* Turn all records of a table into those of an older Keyward. */
+static void make_old(struct scratch *scratch, MDB_dbi table, bool journal)
+{
+	static uint8_t value[KS_HISTORY_SIZE_MAX];
+	struct ks_txn *txn = scratch_begin(scratch);
+	struct ks_scan scan;
+	enum kw_err err;
+
+	assert_int_equal(ks_scan_open(txn, table, &scan), KW_OK);
+	for (err = ks_scan_first(&scan); err == KW_OK; err = ks_scan_next(&scan)) {
+		size_t length = scan.length;
+		uint8_t key[KS_ID_SIZE];
+		size_t key_length = scan.key_length;
+
+		memcpy(key, scan.key, key_length);
+		memcpy(value, scan.value, length);
+		length = journal ? record_of_version_1(value, length)
+				 : history_of_version_1(value, length);
+		assert_int_equal(ks_put(txn, table, key, key_length, value, length, 0), KW_OK);
+		assert_int_equal(ks_scan_seek(&scan, key, key_length), KW_OK);
+	}
+	assert_int_equal(err, KW_E_NOT_FOUND);
+	ks_scan_close(&scan);
+	scratch_commit(txn);
+}
+
+static void sessions_of_version_1(struct scratch *scratch, int count)
+{
+	const struct lw_device_id id = scratch_id(1);
+	struct ks_session sessions[KS_SESSIONS_MAX];
+	struct ks_txn *txn = scratch_begin(scratch);
+
+	assert_int_equal(ks_sessions_get(txn, &id, sessions), count);
+	for (int i = 0; i < count; i++) {
+		const uint32_t join_nonce = (uint32_t)(count - i);
+		const struct ks_state at = {.next_join_nonce = join_nonce};
+		struct ks_session should = scratch_session(&at, (uint16_t)join_nonce);
+
+		if (join_nonce <= 4) { /* those of before */
+			no_delivery(&should);
+		}
+		scratch_same_session(&sessions[i], &should);
+	}
+	ks_txn_abort(txn);
+}
+
+/* Two joins folded, two not, all by an older Keyward; and then more by this one. */
+static void a_store_of_version_1_goes_on(void **state)
+{
+	struct scratch *scratch = *state;
+	const struct lw_device_id id = scratch_id(1);
+	size_t left;
+
+	for (uint16_t n = 1; n <= 4; n++) {
+		assert_int_equal(scratch_join(scratch, &id, V104, n), KW_OK);
+		if (n == 2) {
+			assert_int_equal(ks_fold(scratch->store, 10, &left), KW_OK);
+		}
+	}
+	make_old(scratch, scratch->store->tables.journal, true);
+	make_old(scratch, scratch->store->tables.state, false);
+	scratch_reopen(scratch);
+	sessions_of_version_1(scratch, 4);
+	assert_int_equal(scratch_join(scratch, &id, V104, 4), KW_E_REPLAY);
+	assert_int_equal(scratch_join(scratch, &id, V104, 5), KW_OK);
+	for (unsigned round = 0; round < 3; round++) {
+		sessions_of_version_1(scratch, 5);
+		assert_int_equal(scratch_join(scratch, &id, V104, 5), KW_E_REPLAY);
+		if (round == 0) {
+			scratch_reopen(scratch);
+		} else {
+			scratch_fold_all(scratch);
+		}
+	}
+}
+
 static void put_raw(
 	struct scratch *scratch, MDB_dbi table, const void *key, size_t length, uint8_t octet)
 {
@@ -467,6 +692,12 @@ static void a_missing_record_is_damage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(records_of_version_1_are_read),
+		cmocka_unit_test(rejoins_have_their_procedure),
+		cmocka_unit_test(records_of_other_versions_are_refused),
+		cmocka_unit_test(state_of_version_1_is_read),
+		cmocka_unit_test_setup_teardown(
+			a_store_of_version_1_goes_on, scratch_setup, scratch_teardown),
 		cmocka_unit_test(records_are_read_as_written),
 		cmocka_unit_test(damaged_records_are_refused_or_read),
 		cmocka_unit_test(damaged_state_is_refused_or_read),

@@ -291,6 +291,12 @@ static void wrong_sessions_are_refused(void **state)
 	session.mac_version = (enum lw_version)7;
 	assert_int_equal(ks_join_record(txn, &now, V104, &session), KW_E_INVALID);
 	session.mac_version = V103;
+	session.delivery = (enum ks_delivery)(KS_DELIVERY_FETCH + 1);
+	assert_int_equal(ks_join_record(txn, &now, V104, &session), KW_E_INVALID);
+	session.delivery = KS_DELIVERY_FETCH;
+	session.base_join_nonce = 1; /* its own */
+	assert_int_equal(ks_join_record(txn, &now, V104, &session), KW_E_INVALID);
+	session.base_join_nonce = 0;
 	assert_int_equal(ks_join_record(txn, &now, LW_VERSION_NONE, &session), KW_E_INVALID);
 	assert_int_equal(ks_join_record(txn, &now, V104, &session), KW_OK);
 	ks_txn_abort(txn);
@@ -578,6 +584,108 @@ static void rejoins_leave_dev_nonces_alone(void **state)
 	join(scratch, 1, LW_VERSION_1_1, 4);
 }
 
+static void rejoin(
+	struct scratch *scratch, enum lw_join_req_type type, uint32_t base, uint16_t rj_count)
+{
+	const struct lw_device_id id = scratch_id(1);
+	struct ks_txn *txn = scratch_begin(scratch);
+	struct ks_session session;
+	struct ks_state now;
+	int32_t last;
+
+	assert_int_equal(ks_rj_count_check(txn, &id, type, base, rj_count, &last), KW_OK);
+	assert_int_equal(ks_state_get(txn, &id, &now), KW_OK);
+	session = scratch_session(&now, rj_count);
+	session.type = type;
+	session.base_join_nonce = type == LW_JOIN_REQ_REJOIN_1 ? 0 : base;
+	assert_int_equal(ks_join_record(txn, &now, LW_VERSION_1_1, &session), KW_OK);
+	scratch_commit(txn);
+}
+
+/* All up to `expected` are used (-1: none), and no others. */
+static void counted_up_to(
+	struct scratch *scratch, enum lw_join_req_type type, uint32_t base, int32_t expected)
+{
+	const struct lw_device_id id = scratch_id(1);
+	struct ks_txn *txn = scratch_begin(scratch);
+
+	for (int32_t i = 0; i <= UINT16_MAX; i += i < 2000 ? 1 : 4093) {
+		int32_t last = 77;
+
+		assert_int_equal(ks_rj_count_check(txn, &id, type, base, (uint16_t)i, &last),
+			i > expected ? KW_OK : KW_E_REPLAY);
+		assert_int_equal(last, expected);
+	}
+	assert_false(txn->dirty);
+	ks_txn_abort(txn);
+}
+
+#define R0 LW_JOIN_REQ_REJOIN_0
+#define R1 LW_JOIN_REQ_REJOIN_1
+#define R2 LW_JOIN_REQ_REJOIN_2
+
+/* 1: joined; 2: from 1 with 5; 3: from 1 with 9 (type 2); 4: from 2 with 0; 5: type 1 with 700. */
+static void rj_counted(struct scratch *scratch)
+{
+	counted_up_to(scratch, R0, 1, 9);
+	counted_up_to(scratch, R2, 1, 9);
+	counted_up_to(scratch, R0, 2, 0);
+	counted_up_to(scratch, R2, 3, -1);
+	counted_up_to(scratch, R0, 4, -1);
+	counted_up_to(scratch, R0, 5, -1);
+	counted_up_to(scratch, R1, 0, 700);
+	counted_up_to(scratch, R1, 1, 700); /* of the device, not of a session */
+}
+
+static void rj_counts(void **state)
+{
+	struct scratch *scratch = *state;
+	const struct lw_device_id id = scratch_id(1);
+	struct ks_txn *txn = scratch_begin(scratch);
+	int32_t last = 77;
+
+	assert_int_equal(ks_rj_count_check(txn, &id, LW_JOIN_REQ_JOIN, 0, 1, &last), KW_E_INVALID);
+	assert_int_equal(last, -1);
+	ks_txn_abort(txn);
+	counted_up_to(scratch, R1, 0, -1); /* a device without history */
+	join(scratch, 1, LW_VERSION_1_1, 3);
+	counted_up_to(scratch, R0, 1, -1);
+	rejoin(scratch, R0, 1, 5);
+	rejoin(scratch, R2, 1, 9);
+	scratch_fold_all(scratch);
+	rejoin(scratch, R0, 2, 0);
+	rejoin(scratch, R1, 0, 700);
+	in_every_form(scratch, rj_counted);
+}
+
+static void rj_count_1_is_701(struct scratch *scratch)
+{
+	counted_up_to(scratch, R1, 0, 701);
+}
+
+/* RJcount1 outlives its sessions, a reset of the DevNonces, and chains that are cut. */
+static void rj_count_1_is_for_ever(void **state)
+{
+	struct scratch *scratch = *state;
+	const struct lw_device_id id = scratch_id(1);
+	struct ks_txn *txn;
+
+	join(scratch, 1, LW_VERSION_1_1, 0);
+	rejoin(scratch, R1, 0, 0);
+	counted_up_to(scratch, R1, 0, 0);
+	rejoin(scratch, R1, 0, 701);
+	for (uint16_t n = 1; n <= 150; n++) {
+		join(scratch, 1, LW_VERSION_1_1, n);
+	}
+	in_every_form(scratch, rj_count_1_is_701);
+	txn = scratch_begin(scratch);
+	assert_int_equal(ks_dev_nonce_reset(txn, &id), KW_OK);
+	scratch_commit(txn);
+	in_every_form(scratch, rj_count_1_is_701);
+	rejoin(scratch, R1, 0, 65535);
+	counted_up_to(scratch, R1, 0, 65535);
+}
+
 #define case_of(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -599,6 +707,8 @@ int main(void)
 		case_of(a_reset_forgets_dev_nonces_only),
 		case_of(join_nonces_go_on_under_another_join_eui),
 		case_of(rejoins_leave_dev_nonces_alone),
+		case_of(rj_counts),
+		case_of(rj_count_1_is_for_ever),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
