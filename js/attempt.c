@@ -47,7 +47,12 @@ static enum kw_err find_peer(
 	if (attempt->peer == NULL) {
 		return KW_E_UNAUTHENTICATED;
 	}
-	return agree ? KW_OK : KW_E_SENDER;
+	if (!agree) {
+		/* Nobody in particular, so nobody gets the answer posted. */
+		attempt->peer = NULL;
+		return KW_E_SENDER;
+	}
+	return KW_OK;
 }
 
 static enum kw_err check_ns(const struct js_attempt *attempt)

@@ -44,7 +44,7 @@ struct js_attempt {
  * that somebody owns must be of one peer.
  *
  * @return KW_OK, KW_E_UNAUTHENTICATED, KW_E_SENDER, KW_E_SENDER_NS_ID; attempt->peer is set where
- *         the credential is known
+ *         the credentials are one peer's
  */
 KW_MUST_CHECK enum kw_err js_attempt_sender(
 	struct ks_store *store, const struct js_probe *probe, struct js_attempt *attempt);
