@@ -1,6 +1,7 @@
 #include "base/env.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -63,4 +64,66 @@ void kw_time_text(uint64_t time_ms, char out[KW_TIME_TEXT_SIZE])
 		(unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
 		(unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
 		(unsigned)tm.tm_sec % 100, (unsigned)(time_ms % 1000));
+}
+
+/* A number of so many digits, and what must stand behind it; '\0': whatever does. */
+static bool part_read(const char **at, int digits, char end, int *out)
+{
+	*out = 0;
+	for (; digits > 0; digits--, (*at)++) {
+		if (**at < '0' || **at > '9') {
+			return false;
+		}
+		*out = *out * 10 + (**at - '0');
+	}
+	if (end == '\0') {
+		return true;
+	}
+	return *(*at)++ == end;
+}
+
+/* ".123456Z" or "Z", and nothing behind it. */
+static bool fraction_read(const char *at, uint64_t *ms)
+{
+	unsigned weight = 100;
+
+	*ms = 0;
+	if (*at == '.') {
+		at++;
+		if (*at < '0' || *at > '9') {
+			return false;
+		}
+		for (; *at >= '0' && *at <= '9'; at++, weight /= 10) {
+			*ms += (uint64_t)(*at - '0') * weight;
+		}
+	}
+	return strcmp(at, "Z") == 0;
+}
+
+enum kw_err kw_time_read(const char *text, uint64_t *time_ms)
+{
+	struct tm tm = {.tm_sec = 0};
+	struct tm given;
+	uint64_t ms = 0;
+	time_t seconds;
+
+	*time_ms = 0;
+	if (!part_read(&text, 4, '-', &tm.tm_year) || !part_read(&text, 2, '-', &tm.tm_mon) ||
+		!part_read(&text, 2, 'T', &tm.tm_mday) || !part_read(&text, 2, ':', &tm.tm_hour) ||
+		!part_read(&text, 2, ':', &tm.tm_min) || !part_read(&text, 2, '\0', &tm.tm_sec) ||
+		!fraction_read(text, &ms) || tm.tm_year < 1970) {
+		return KW_E_SYNTAX;
+	}
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	given = tm;
+	/* Moves what is out of range, such as a 30th of February, to where it counts. */
+	seconds = timegm(&tm);
+	if (seconds < 0 || tm.tm_mon != given.tm_mon || tm.tm_mday != given.tm_mday ||
+		tm.tm_hour != given.tm_hour || tm.tm_min != given.tm_min ||
+		tm.tm_sec != given.tm_sec) {
+		return KW_E_SYNTAX;
+	}
+	*time_ms = (uint64_t)seconds * 1000 + ms;
+	return KW_OK;
 }

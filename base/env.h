@@ -44,4 +44,12 @@ KW_MUST_CHECK static inline enum kw_err kw_random(
 /** Write a wall-clock time as RFC 3339 in UTC. Opens no file. */
 void kw_time_text(uint64_t time_ms, char out[KW_TIME_TEXT_SIZE]);
 
+/**
+ * Read what kw_time_text() writes, of 1970 to 9999, with any fraction of a second or none.
+ *
+ * @param time_ms  out: what is below a millisecond is cut off
+ * @return KW_OK, KW_E_SYNTAX
+ */
+KW_MUST_CHECK enum kw_err kw_time_read(const char *text, uint64_t *time_ms);
+
 #endif

@@ -72,8 +72,7 @@ int cli_next_option(struct cli *cli, const struct cli_command *command, int argc
 	char typed[OPTION_SIZE];
 
 	for (;;) {
-		int index = 0;
-		const int option = getopt_long(argc, argv, ":hc:", options, &index);
+		const int option = getopt_long(argc, argv, ":hc:", options, NULL);
 
 		typed_option(argc, argv, typed);
 		switch (option) {
@@ -87,9 +86,6 @@ int cli_next_option(struct cli *cli, const struct cli_command *command, int argc
 		case CLI_OPTION_CONFIG:
 			cli->config_path = optarg;
 			break;
-		case CLI_OPTION_UNSUPPORTED:
-			cli_usage(command, "--%s is not supported by this version",
-				options[index].name);
 		case ':':
 			cli_usage(command, "%s needs a value", typed);
 		case '?':

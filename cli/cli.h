@@ -42,7 +42,6 @@ enum {
 	CLI_OPTION_HELP = 1000,
 	CLI_OPTION_JSON,
 	CLI_OPTION_CONFIG,
-	CLI_OPTION_UNSUPPORTED,
 };
 #define CLI_COMMON_OPTIONS                                              \
 	{"help", no_argument, NULL, CLI_OPTION_HELP},                   \
@@ -87,6 +86,7 @@ extern const struct cli_command cli_device_commands[];
 extern const struct cli_command cli_ns_commands[];
 extern const struct cli_command cli_as_commands[];
 extern const struct cli_command cli_dns_commands[];
+extern const struct cli_command cli_kek_commands[];
 int cli_init(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);
 int cli_device_import(struct cli *cli, int argc, char **argv);

@@ -29,6 +29,11 @@ static int run_dns(struct cli *cli, int argc, char **argv)
 	return cli_dispatch(cli, cli_dns_commands, "dns", argc, argv);
 }
 
+static int run_kek(struct cli *cli, int argc, char **argv)
+{
+	return cli_dispatch(cli, cli_kek_commands, "kek", argc, argv);
+}
+
 static const struct cli_command commands[] = {
 	{"init", "create store and master key", NULL, cli_init},
 	{"status", "processes, store, rates, latencies, warnings", NULL, cli_status},
@@ -36,6 +41,7 @@ static const struct cli_command commands[] = {
 	{"ns", "network servers: add, list, show, set, remove", NULL, run_ns},
 	{"as", "application servers: add, list, show, set, remove", NULL, run_as},
 	{"dns", "zone entries for JoinEUIs", NULL, run_dns},
+	{"kek", "KEKs of servers: add, list, retire", NULL, run_kek},
 	{"events", "the join log, in words", NULL, cli_events},
 	{"intake", "the certificate to which root keys are sealed", NULL, cli_intake},
 	{"simulate", "plays devices and a network server", NULL, cli_simulate},

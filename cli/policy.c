@@ -2,6 +2,7 @@
 
 #include "lorawan/eui.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void cli_check_net_id(const struct cli_command *command, const char *option, const char *value)
@@ -116,10 +117,17 @@ json_t *cli_list_json(const struct cli_list *list)
 
 void cli_set_text(json_t *object, const char *name, const char *value)
 {
-	if (value != NULL) {
-		json_object_set_new(
-			object, name, value[0] == '\0' ? json_null() : json_string(value));
+	json_t *text;
+
+	if (value == NULL) {
+		return;
 	}
+	text = value[0] == '\0' ? json_null() : json_string(value);
+	if (text == NULL) {
+		cli_fail("the value of %s is not UTF-8", name);
+		exit(CLI_FAILED);
+	}
+	json_object_set_new(object, name, text);
 }
 
 void cli_policy_members(const struct cli_policy *policy, json_t *object)

@@ -52,7 +52,7 @@ bool cli_policy_is_empty(const struct cli_policy *policy);
 void cli_list_add(struct cli_list *list, const struct cli_command *command, const char *option,
 	const char *value);
 json_t *cli_list_json(const struct cli_list *list);
-/** A member that is a text, or null for "". */
+/** A member that is a text, or null for ""; NULL: none. What is no UTF-8 ends the program. */
 void cli_set_text(json_t *object, const char *name, const char *value);
 
 /** Check values of options; a wrong one ends the program with a usage error. */

@@ -1,5 +1,7 @@
 #include "cli/print_config.h"
 
+#include <string.h>
+
 static int bad(const char *member)
 {
 	return cli_fail(
@@ -42,15 +44,51 @@ static int read_ranges(const json_t *array, struct cli_config *config)
 	return CLI_DONE;
 }
 
-static int read_kek(const json_t *peer, struct cli_config *config)
+static int read_keks(const json_t *keks, struct cli_config *config)
 {
-	const char *label = json_string_value(json_object_get(peer, "kek_label"));
+	const json_t *kek;
+	size_t index;
 
-	if (label != NULL) {
-		config->keks[0] = (struct cli_config_kek){.label = label, .current = true};
-		config->kek_count = 1;
+	json_array_foreach(keks, index, kek)
+	{
+		const char *label = json_string_value(json_object_get(kek, "label"));
+		const json_int_t octets = json_integer_value(json_object_get(kek, "octets"));
+
+		if (label == NULL || index == CLI_CONFIG_KEKS_MAX) {
+			return bad("keks");
+		}
+		config->keks[index] = (struct cli_config_kek){.label = label,
+			.octets =
+				octets == 16 || octets == 24 || octets == 32 ? (unsigned)octets : 0,
+			.current = json_is_true(json_object_get(kek, "current"))};
+		config->kek_count = index + 1;
 	}
 	return CLI_DONE;
+}
+
+/* Any of them will do; a token is the simplest to write down. */
+static void read_credentials(const json_t *credentials, struct cli_config *config)
+{
+	const json_t *credential;
+	size_t index;
+
+	json_array_foreach(credentials, index, credential)
+	{
+		const char *kind = json_string_value(json_object_get(credential, "kind"));
+
+		if (kind == NULL) {
+			continue;
+		}
+		if (strcmp(kind, "token") == 0) {
+			config->authorization = CLI_CONFIG_BEARER;
+		} else if (strcmp(kind, "authorization") == 0) {
+			if (config->authorization == CLI_CONFIG_NONE) {
+				config->authorization = CLI_CONFIG_FIXED;
+			}
+		} else {
+			config->client_certificate = true;
+		}
+	}
 }
 
 int cli_config_read_peer(const json_t *peer, struct cli_config *config)
@@ -67,14 +105,13 @@ int cli_config_read_peer(const json_t *peer, struct cli_config *config)
 		return bad("ns_id");
 	}
 	config->has_ns_id = ns_id != NULL;
-	if (json_is_true(json_object_get(peer, "has_token"))) {
-		config->authorization = CLI_CONFIG_BEARER;
-	}
+	config->answer_url = json_string_value(json_object_get(peer, "answer_url"));
+	read_credentials(json_object_get(peer, "credentials"), config);
 	status = read_net_ids(json_object_get(peer, "net_ids"), config);
 	if (status == CLI_DONE) {
 		status = read_ranges(json_object_get(peer, "join_eui_ranges"), config);
 	}
-	return status == CLI_DONE ? read_kek(peer, config) : status;
+	return status == CLI_DONE ? read_keks(json_object_get(peer, "keks"), config) : status;
 }
 
 static void read_url(struct cli *cli, const struct cli_command *command, const char *text,

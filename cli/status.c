@@ -75,6 +75,9 @@ static void print_fronts(const json_t *fronts)
 	cli_print_member("requests", fronts, "requests");
 	cli_print_member("  not HTTP 200", fronts, "http_refused");
 	cli_print_member("connections", fronts, "connections");
+	cli_print_member("answers posted", fronts, "answers_posted");
+	cli_print_member("  given up", fronts, "answers_failed");
+	cli_print_member("TLS ends", fronts, "tls_expires");
 	printf("%-18s p50 %" PRIu64 " us, p99 %" PRIu64 " us, at most %" PRIu64 " us\n", "latency",
 		cli_member_number(latency, "p50"), cli_member_number(latency, "p99"),
 		cli_member_number(latency, "max"));

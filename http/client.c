@@ -34,6 +34,11 @@ static uint64_t now_us(const struct http_client *client)
 	return kw_mono_us(client->options.env);
 }
 
+static struct http_post *post_of(struct http_attempt *attempt)
+{
+	return (struct http_post *)(void *)((char *)attempt - offsetof(struct http_post, attempt));
+}
+
 static void set_due(struct http_post *post, uint64_t due_us)
 {
 	struct http_client *client = post->client;
@@ -46,8 +51,7 @@ static void set_due(struct http_post *post, uint64_t due_us)
 
 static void attempt_moved(struct http_attempt *attempt)
 {
-	struct http_post *post =
-		(struct http_post *)(void *)((char *)attempt - offsetof(struct http_post, attempt));
+	struct http_post *post = post_of(attempt);
 	struct http_client *client = post->client;
 
 	if (post->target->opening == post) {
@@ -179,11 +183,7 @@ static void collect(struct http_client *client)
 
 	while ((message = curl_multi_info_read(client->loop.multi, &left)) != NULL) {
 		if (message->msg == CURLMSG_DONE) {
-			struct http_attempt *attempt = http_attempt_of(message->easy_handle);
-
-			attempt_done(
-				(struct http_post *)(void *)((char *)attempt -
-							     offsetof(struct http_post, attempt)),
+			attempt_done(post_of(http_attempt_of(message->easy_handle)),
 				message->data.result);
 		}
 	}

@@ -217,12 +217,16 @@ enum kw_err http_proxy_read_pem(const char *value, struct http_proxy_chain *out)
 		if (*at == '\0') {
 			break;
 		}
-		close = strstr(at, PEM_END);
-		if (strncmp(at, PEM_BEGIN, strlen(PEM_BEGIN)) != 0 || close == NULL) {
+		if (strncmp(at, PEM_BEGIN, strlen(PEM_BEGIN)) != 0) {
 			err = KW_E_SYNTAX;
 			break;
 		}
 		at += strlen(PEM_BEGIN);
+		close = strstr(at, PEM_END);
+		if (close == NULL) {
+			err = KW_E_SYNTAX;
+			break;
+		}
 		err = add(out, at, squeeze(at, (size_t)(close - at)));
 		at = close + strlen(PEM_END);
 	}

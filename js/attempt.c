@@ -59,7 +59,9 @@ static enum kw_err check_ns(const struct js_attempt *attempt)
 		!js_net_id_listed(request->sender_net_id, ns->net_ids, ns->net_id_count)) {
 		return KW_E_SENDER;
 	}
+	/* Of a version that is not spoken here nobody knows where an NSID would stand. */
 	if (ns->has_ns_id && request->protocol == IPC_PROTOCOL_1_1 &&
+		request->field_err != KW_E_PROTOCOL &&
 		(request->has_ns_id == 0 ||
 			memcmp(request->sender_ns_id, ns->ns_id.octets, LW_EUI_SIZE) != 0)) {
 		return KW_E_SENDER_NS_ID;

@@ -26,7 +26,7 @@
 
 #define BODY_MAX        (32 * 1024)
 #define CONNECTIONS_MAX 16384
-#define OTHER_FDS       64 /* descriptors that are not connections */
+#define OTHER_FDS       320 /* descriptors that are not connections of clients: answers go out on some */
 #define IDLE_TIMEOUT_S  30 /* The Things Stack opens a connection per request and leaves it */
 #define REPORT_US       (1000 * 1000)
 

@@ -9,7 +9,8 @@
 
 #define PREFIX "/api/v1/"
 
-/* Paths behind the prefix; '*' stands for one segment. The first path that fits counts. */
+/* Paths behind the prefix; '*' stands for one segment, '+' for all that is left, which may have
+ * slashes in it. The first path that fits counts. */
 static const struct route {
 	const char *path;
 	const char *method;
@@ -32,11 +33,19 @@ static const struct route {
 	{"network-servers/*", "GET", po_ns_get, "network server read", false},
 	{"network-servers/*", "PATCH", po_ns_set, "network server change", true},
 	{"network-servers/*", "DELETE", po_ns_remove, "network server remove", true},
+	{"network-servers/*/keks", "GET", po_ns_keks_list, "network server KEKs list", false},
+	{"network-servers/*/keks", "POST", po_ns_kek_add, "network server KEK add", true},
+	{"network-servers/*/keks/+", "DELETE", po_ns_kek_retire, "network server KEK retire", true},
 	{"application-servers", "GET", po_as_list, "application servers list", false},
 	{"application-servers", "POST", po_as_add, "application server add", true},
 	{"application-servers/*", "GET", po_as_get, "application server read", false},
 	{"application-servers/*", "PATCH", po_as_set, "application server change", true},
 	{"application-servers/*", "DELETE", po_as_remove, "application server remove", true},
+	{"application-servers/*/keks", "GET", po_as_keks_list, "application server KEKs list",
+		false},
+	{"application-servers/*/keks", "POST", po_as_kek_add, "application server KEK add", true},
+	{"application-servers/*/keks/+", "DELETE", po_as_kek_retire,
+		"application server KEK retire", true},
 };
 
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
@@ -68,37 +77,51 @@ void po_answer_finish(struct po_answer *answer)
 	answer->length = 0;
 }
 
-/* The segment that '*' stands for is copied to `item`. */
-static bool path_fits(const char *pattern, const char *path, char item[IPC_NAME_SIZE])
-{
-	item[0] = '\0';
-	while (*pattern != '\0') {
-		if (*pattern == '*') {
-			size_t length = strcspn(path, "/");
+static_assert(IPC_LABEL_SIZE == IPC_NAME_SIZE, "items and labels are taken alike");
 
-			if (length == 0 || length >= IPC_NAME_SIZE) {
-				return false;
-			}
-			memcpy(item, path, length);
-			item[length] = '\0';
-			path += length;
-			pattern++;
-		} else if (*pattern++ != *path++) {
+/* @return octets taken; 0: none, or more than fit */
+static size_t part_take(const char *path, size_t length, char out[IPC_NAME_SIZE])
+{
+	if (length == 0 || length >= IPC_NAME_SIZE) {
+		return 0;
+	}
+	memcpy(out, path, length);
+	out[length] = '\0';
+	return length;
+}
+
+/* What '*' and '+' stand for is copied to the call. */
+static bool path_fits(const char *pattern, const char *path, struct po_call *call)
+{
+	call->item[0] = '\0';
+	call->label[0] = '\0';
+	for (; *pattern != '\0'; pattern++) {
+		size_t taken = 1;
+
+		if (*pattern == '*') {
+			taken = part_take(path, strcspn(path, "/"), call->item);
+		} else if (*pattern == '+') {
+			taken = part_take(path, strlen(path), call->label);
+		} else if (*pattern != *path) {
 			return false;
 		}
+		if (taken == 0) {
+			return false;
+		}
+		path += taken;
 	}
 	return *path == '\0';
 }
 
 /* Routes of one path stand together. @return the first, or NULL */
-static const struct route *path_find(const char *path, char item[IPC_NAME_SIZE])
+static const struct route *path_find(const char *path, struct po_call *call)
 {
 	if (strncmp(path, PREFIX, strlen(PREFIX)) != 0) {
 		return NULL;
 	}
 	path += strlen(PREFIX);
 	for (size_t i = 0; i < ROUTES; i++) {
-		if (path_fits(routes[i].path, path, item)) {
+		if (path_fits(routes[i].path, path, call)) {
 			return &routes[i];
 		}
 	}
@@ -153,7 +176,7 @@ static void outcome_log(const struct po_call *call, const struct route *route)
 void po_api_handle(struct po_api *api, const struct po_request *request, struct po_answer *answer)
 {
 	struct po_call call = {.api = api, .request = request, .answer = answer, .result = "ok"};
-	const struct route *first = path_find(request->path, call.item);
+	const struct route *first = path_find(request->path, &call);
 	const struct route *route = NULL;
 
 	memset(answer, 0, sizeof(*answer));

@@ -32,6 +32,10 @@ struct po_envelope {
 KW_MUST_CHECK enum kw_err po_body_peer(const char *body, size_t length, enum ipc_peer_kind kind,
 	bool create, struct ipc_peer_req *out, struct po_envelope *kek, struct po_why *why);
 
+/** Read the body that gives a peer one more KEK. @return as po_body_peer() */
+KW_MUST_CHECK enum kw_err po_body_kek(const char *body, size_t length, enum ipc_peer_kind kind,
+	struct ipc_peer_req *out, struct po_envelope *kek, struct po_why *why);
+
 /** Whether a peer may be called so: 1 to 63 letters, digits, '-', '_' and '.'. */
 bool po_peer_name_valid(const char *name);
 /** Whether this can be an AS-ID or a KEK label: printable ASCII that fits. */

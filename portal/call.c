@@ -73,6 +73,7 @@ static void vault_words(unsigned kind, const void *body, char out[IPC_TEXT_SIZE]
 	case IPC_PEER_SET:
 	case IPC_PEER_GET:
 	case IPC_PEER_REMOVE:
+	case IPC_PEER_KEK_RETIRE:
 		text = ((const struct ipc_peer_ans *)body)->text;
 		break;
 	default:
@@ -182,14 +183,14 @@ bool po_query_number(
 	return true;
 }
 
-bool po_query_limit(struct po_call *call, uint32_t *out)
+bool po_query_limit(struct po_call *call, uint32_t most, uint32_t *out)
 {
-	uint64_t limit = IPC_PAGE_MAX;
+	uint64_t limit = most;
 
 	if (!po_query_number(call, "limit", 1, UINT64_MAX, &limit)) {
 		return false;
 	}
-	*out = limit < IPC_PAGE_MAX ? (uint32_t)limit : IPC_PAGE_MAX;
+	*out = limit < most ? (uint32_t)limit : most;
 	return true;
 }
 

@@ -12,9 +12,10 @@ struct po_call {
 	struct po_api *api;
 	const struct po_request *request;
 	struct po_answer *answer;
-	char item[IPC_NAME_SIZE]; /* what stood for '*' in the route: a DevEUI or a name */
-	char name[IPC_NAME_SIZE]; /* what the call is about, for the log; "" if nothing yet */
-	const char *result;       /* for the log: "ok" or the code of the error */
+	char item[IPC_NAME_SIZE];   /* what stood for '*' in the route: a DevEUI or a name */
+	char label[IPC_LABEL_SIZE]; /* what stood for '+' in the route: the label of a KEK */
+	char name[IPC_NAME_SIZE];   /* what the call is about, for the log; "" if nothing yet */
+	const char *result;         /* for the log: "ok" or the code of the error */
 };
 
 typedef void (*po_handler)(struct po_call *call);
@@ -35,11 +36,17 @@ void po_ns_add(struct po_call *call);
 void po_ns_get(struct po_call *call);
 void po_ns_set(struct po_call *call);
 void po_ns_remove(struct po_call *call);
+void po_ns_keks_list(struct po_call *call);
+void po_ns_kek_add(struct po_call *call);
+void po_ns_kek_retire(struct po_call *call);
 void po_as_list(struct po_call *call);
 void po_as_add(struct po_call *call);
 void po_as_get(struct po_call *call);
 void po_as_set(struct po_call *call);
 void po_as_remove(struct po_call *call);
+void po_as_keks_list(struct po_call *call);
+void po_as_kek_add(struct po_call *call);
+void po_as_kek_retire(struct po_call *call);
 
 /** Answer with JSON made by portal/json.h; takes `text` over. NULL, which is no memory, is 500. */
 void po_call_json(struct po_call *call, unsigned status, char *text);
@@ -62,8 +69,8 @@ size_t po_call_processes(const struct po_call *call, struct po_process *out, siz
 bool po_query_flag(struct po_call *call, const char *name, uint8_t *out);
 bool po_query_number(
 	struct po_call *call, const char *name, uint64_t min, uint64_t max, uint64_t *out);
-/** `limit`: at least 1; what is above IPC_PAGE_MAX counts as that, which is also the default. */
-bool po_query_limit(struct po_call *call, uint32_t *out);
+/** `limit`: at least 1; what is above `most` counts as that, which is also the default. */
+bool po_query_limit(struct po_call *call, uint32_t most, uint32_t *out);
 /** A DevEUI, an NSID. */
 bool po_query_eui(struct po_call *call, const char *name, uint8_t out[LW_EUI_SIZE], uint8_t *has);
 /** All values of a NetID parameter. */

@@ -45,6 +45,8 @@ static const struct code {
 	{KW_E_SENDER_NS_ID, 403, "SENDER_NS_ID"},
 	{KW_E_RANGE, 403, "RANGE"},
 	{KW_E_DEVICE_NS_ID, 403, "DEVICE_NS_ID"},
+	{KW_E_NO_SESSION, 404, "NO_SESSION"},
+	{KW_E_OTHER_AS, 403, "OTHER_AS"},
 	{KW_E_STORE, 500, "STORE"},
 	{KW_E_STORE_FULL, 507, "STORE_FULL"},
 	{KW_E_STORE_NEWER, 500, "STORE_NEWER"},
@@ -55,6 +57,10 @@ static const struct code {
 	{KW_E_MASTER_KEY, 500, "MASTER_KEY"},
 	{KW_E_MASTER_FILE, 500, "MASTER_FILE"},
 	{KW_E_ENVELOPE, 400, "ENVELOPE"},
+	{KW_E_ROAMING, 403, "ROAMING"},
+	{KW_E_NO_HOME, 404, "NO_HOME"},
+	{KW_E_NET_ID, 403, "NET_ID"},
+	{KW_E_REJOIN, 409, "REJOIN"},
 };
 
 static const struct code *code_find(enum kw_err err)

@@ -112,7 +112,7 @@ void po_devices_list(struct po_call *call)
 		}
 		req.has_after = 1;
 	}
-	if (!po_query_limit(call, &req.limit)) {
+	if (!po_query_limit(call, IPC_PAGE_MAX, &req.limit)) {
 		return;
 	}
 	page = po_call_ask(call, IPC_DEVICE_LIST, &req, sizeof(req), NULL, 0, sizeof(*page));

@@ -1,6 +1,6 @@
 /**
- * Answers of the admin API as JSON text. With portal/body.c the only place that knows the JSON
- * library.
+ * Answers of the admin API as JSON text: json.c and a json_x.c for each noun, out of what
+ * portal/maker.h offers. Besides them only the readers of bodies know the JSON library.
  *
  * Each returns text on the heap, or NULL if there is no memory. Times are RFC 3339 in UTC or null,
  * identifiers lower-case hexadecimal.
@@ -30,6 +30,7 @@ char *po_json_removed(const char *name);
 char *po_json_device(const struct ipc_device *device);
 char *po_json_devices(const struct ipc_device_page *page);
 char *po_json_peer(const struct ipc_peer *peer);
+char *po_json_keks(const struct ipc_peer *peer);
 /** @param member  "network_servers" or "application_servers" */
 char *po_json_peers(const struct ipc_peer_page *page, const char *member);
 char *po_json_events(const struct ipc_events_page *page);

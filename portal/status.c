@@ -8,6 +8,8 @@
 
 #define STORE_FULL_PERCENT 80
 #define RESTART_RECENT_MS  (UINT64_C(10) * 60 * 1000)
+#define DAY_S              (UINT64_C(24) * 60 * 60)
+#define EXPIRY_DAYS        30
 
 struct warnings {
 	char texts[PO_WARNINGS_MAX][PO_WARNING_SIZE];
@@ -51,11 +53,54 @@ static void warn_joins(struct warnings *warnings, const struct ipc_status *statu
 			"names the devices and what helps",
 			(unsigned long long)status->missing_keks);
 	}
+	if (status->keks_missing > 0) {
+		warn(warnings,
+			"the joins of %lu peers are refused for want of a KEK; \"keyward ns "
+			"list\" and \"as list\" show whose, \"keyward kek add\" gives them one",
+			(unsigned long)status->keks_missing);
+	}
 	if (status->dev_nonces_high > 0) {
 		warn(warnings,
 			"%llu devices joined with a DevNonce above 60000; beyond 65535 they cannot "
 			"join any more",
 			(unsigned long long)status->dev_nonces_high);
+	}
+}
+
+/* "has ended", "ends in 3 days" ... @return whether it is time to say so */
+static bool ends_soon(uint64_t expires_s, uint64_t now_s, char out[32])
+{
+	if (expires_s == 0 || (expires_s > now_s && expires_s - now_s > EXPIRY_DAYS * DAY_S)) {
+		return false;
+	}
+	if (expires_s <= now_s) {
+		snprintf(out, 32, "has ended");
+	} else if (expires_s - now_s < DAY_S) {
+		snprintf(out, 32, "ends today");
+	} else {
+		const unsigned days = (unsigned)((expires_s - now_s) / DAY_S);
+
+		snprintf(out, 32, "ends in %u day%s", days, days == 1 ? "" : "s");
+	}
+	return true;
+}
+
+static void warn_certificates(
+	struct warnings *warnings, const struct ipc_status *status, uint64_t now_ms)
+{
+	char words[32];
+
+	if (ends_soon(status->reports.tls_expires_s, now_ms / 1000, words)) {
+		warn(warnings,
+			"the TLS certificate of this server %s; peers refuse an ended one; renew "
+			"it",
+			words);
+	}
+	if (ends_soon(status->credential_expires_s, now_ms / 1000, words)) {
+		warn(warnings,
+			"a pinned certificate of %.*s %s; ask for the new one and pin both with "
+			"--certificate",
+			(int)sizeof(status->credential_peer), status->credential_peer, words);
 	}
 }
 
@@ -92,6 +137,7 @@ void po_status_get(struct po_call *call)
 	view.process_count = po_call_processes(call, processes, PO_PROCESSES_MAX);
 	warn_store(&warnings, status);
 	warn_joins(&warnings, status);
+	warn_certificates(&warnings, status, view.now_ms);
 	for (size_t i = 0; i < view.process_count; i++) {
 		warn_process(&warnings, &processes[i], view.now_ms);
 	}
@@ -123,7 +169,7 @@ void po_events_get(struct po_call *call)
 	const struct ipc_events_page *page;
 
 	if (!po_query_number(call, "after", 0, INT64_MAX, &req.after) ||
-		!po_query_limit(call, &req.limit) ||
+		!po_query_limit(call, IPC_PAGE_MAX, &req.limit) ||
 		!po_query_eui(call, "dev_eui", req.dev_eui, &req.has_device) ||
 		!po_query_flag(call, "newest", &req.backwards)) {
 		return;

@@ -32,6 +32,40 @@ static void writes_times_in_utc(void **state)
 	}
 }
 
+static void reads_what_it_writes(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t time_ms;
+	} cases[] = {
+		{"1970-01-01T00:00:00.000Z", 0},
+		{"2000-02-29T12:34:56.789Z", 951827696789},
+		{"2000-02-29T12:34:56.7899999999999Z", 951827696789},
+		{"2000-02-29T12:34:56.7Z", 951827696700},
+		{"2026-01-01T00:00:00Z", 1767225600000},
+		{"9999-12-31T23:59:59.999Z", 253402300799999},
+	};
+	static const char *const wrong[] = {"", "2026-01-01", "2026-01-01T00:00:00",
+		"2026-01-01T00:00:00.Z", "2026-01-01T00:00:00z", "2026-01-01T00:00:00Z ",
+		"2026-01-01 00:00:00Z", "2026-01-01T00:00:00+00:00", "2026-1-01T00:00:00Z",
+		"2026-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-13-01T00:00:00Z",
+		"2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z", "2026-01-01T24:00:00Z",
+		"2026-01-01T00:60:00Z", "2026-01-01T00:00:60Z", "1969-12-31T23:59:59Z",
+		"-026-01-01T00:00:00Z", "12026-01-01T00:00:00Z", "2026-01-01T00:00:00.0xZ"};
+	uint64_t time_ms;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(kw_time_read(cases[i].text, &time_ms), KW_OK);
+		assert_int_equal(time_ms, cases[i].time_ms);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		time_ms = 1;
+		assert_int_equal(kw_time_read(wrong[i], &time_ms), KW_E_SYNTAX);
+		assert_int_equal(time_ms, 0);
+	}
+}
+
 static void times_without_a_text_are_empty(void **state)
 {
 	static const uint64_t cases[] = {253402300800000, UINT64_MAX / 2, UINT64_MAX};
@@ -108,6 +142,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_times_in_utc),
+		cmocka_unit_test(reads_what_it_writes),
 		cmocka_unit_test(times_without_a_text_are_empty),
 		cmocka_unit_test(the_system_has_clocks),
 		cmocka_unit_test(the_system_has_randomness),

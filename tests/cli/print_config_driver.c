@@ -11,25 +11,6 @@ static const char *text(const json_t *more, const char *name)
 	return json_string_value(json_object_get(more, name));
 }
 
-static void read_keks(const json_t *keks, struct cli_config *config)
-{
-	size_t index;
-	const json_t *kek;
-
-	json_array_foreach(keks, index, kek)
-	{
-		if (index < CLI_CONFIG_KEKS_MAX) {
-			config->keks[index] = (struct cli_config_kek){
-				.label = text(kek, "label"),
-				.octets = (unsigned)json_integer_value(
-					json_object_get(kek, "octets")),
-				.current = json_is_true(json_object_get(kek, "current")),
-			};
-			config->kek_count = index + 1;
-		}
-	}
-}
-
 static void read_more(const json_t *more, struct cli_config *config)
 {
 	const json_t *authorization = json_object_get(more, "authorization");
@@ -40,15 +21,10 @@ static void read_more(const json_t *more, struct cli_config *config)
 	}
 	config->user = text(more, "user");
 	config->secret = text(more, "secret");
-	config->client_certificate = json_is_true(json_object_get(more, "client_certificate"));
 	config->url_remark = text(more, "url_remark");
-	config->answer_url = text(more, "answer_url");
 	config->ca_file = text(more, "ca_file");
 	config->certificate_file = text(more, "certificate_file");
 	config->key_file = text(more, "key_file");
-	if (json_object_get(more, "keks") != NULL) {
-		read_keks(json_object_get(more, "keks"), config);
-	}
 }
 
 int main(int argc, char **argv)

@@ -2,23 +2,8 @@
 # Usage errors, help and an unreachable daemon: what needs no daemon. $1: the keyward executable
 set -u
 keyward=$1
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-failed=0
-printf '[admin]\nsocket = %s/admin.sock\n' "$folder" >"$folder/keyward.conf"
-
-# check STATUS PATTERN ARGUMENT...: exit status, and words in what is printed
-check() {
-	local want=$1 pattern=$2 status
-	shift 2
-	"$keyward" -c "$folder/keyward.conf" "$@" >"$folder/out" 2>&1 </dev/null
-	status=$?
-	if [ "$status" != "$want" ] || ! grep -q -e "$pattern" "$folder/out"; then
-		echo "keyward $*: status $status instead of $want, or not \"$pattern\" in:"
-		cat "$folder/out"
-		failed=1
-	fi
-}
+# shellcheck source=check.sh
+. "$(dirname "$0")/check.sh"
 
 check 2 'which command'
 check 2 'unknown command nonsense' nonsense
@@ -40,7 +25,8 @@ for command in init status events 'intake certificate' \
 	'device import' 'device add' 'device list' 'device show' 'device set' 'device block' \
 	'device unblock' 'device remove' 'device reset-nonces' \
 	'ns add' 'ns list' 'ns show' 'ns set' 'ns remove' \
-	'as add' 'as list' 'as show' 'as set' 'as remove' 'dns zone' simulate; do
+	'as add' 'as list' 'as show' 'as set' 'as remove' 'kek add' 'kek list' \
+	'kek retire' 'dns zone' simulate; do
 	# shellcheck disable=SC2086
 	check 0 'Example' $command --help
 	# shellcheck disable=SC2086
@@ -65,7 +51,9 @@ check 2 'limit: a number' events --limit 0
 check 2 'device: a DevEUI' events --device 1
 check 2 'NAME is missing' ns add --net-id 000013 --token
 check 2 'net-id is missing' ns add a --token
-check 2 'token or --token-file is missing' ns add a --net-id 000013
+check 2 'who it is, is missing: --token, --token-file' ns add a --net-id 000013
+check 2 'who it is, is missing' ns add a --net-id 000013 --token-file ''
+check 2 'who it is, is missing' ns add a --net-id 000013 --certificate ''
 check 2 'exclude each other' ns add a --net-id 000013 --token --token-file f
 check 2 'kek-file needs --kek-label' ns add a --net-id 000013 --token --kek-file f
 check 2 'kek-label needs --kek-file' ns add a --net-id 000013 --token --kek-label l
@@ -74,9 +62,30 @@ check 2 'both come from standard input' ns add a --net-id 000013 --token-file - 
 check 2 'join-eui: write' ns add a --net-id 000013 --token --join-eui 70b3
 check 2 'at most 8' ns add a --token --net-id=1{0,1,2,3,4,5,6,7,8}0000
 check 2 'as-id is missing' as add a --token
-for option in certificate ca subject answer-url; do
-	check 2 "$option is not supported by this version" ns add a --net-id 000013 --$option x
-done
+check 2 'authorization-file and --basic-file exclude' ns add a --net-id 000013 \
+	--authorization-file f --basic-file f
+check 2 'ca needs --subject' ns add a --net-id 000013 --ca f
+check 2 'ca needs --subject' ns add a --net-id 000013 --ca f --subject ''
+check 2 'subject needs --ca' ns add a --net-id 000013 --token --subject s
+check 2 'subject needs --ca' ns set a --ca '' --subject s
+check 2 'certificate: at most 4' ns add a --net-id 000013 --certificate={1,2,3,4,5}
+check 2 'ca: at most 2' ns add a --net-id 000013 --ca={1,2,3} --subject s
+check 2 'basic-file and --certificate cannot both' ns add a --net-id 000013 --basic-file - \
+	--certificate f --certificate -
+check 2 'certificate and --ca cannot both' ns add a --net-id 000013 --certificate - --ca - \
+	--subject s
+check 2 'unknown option --app-s-key-in-clear' ns add a --net-id 000013 --token --app-s-key-in-clear
+check 2 'nothing to change' ns set a
+check 2 'nothing to change' as set a
+check 2 'ns NAME or --as NAME is missing' kek add --kek-label l --kek-file f
+check 2 'ns NAME or --as NAME is missing' kek list --ns ''
+check 2 'ns or --as, once' kek list --ns a --as a
+check 2 'kek-label is missing' kek add --ns a --kek-file f
+check 2 'kek-label is missing' kek retire --as a
+check 2 'kek-label is missing' kek retire --as a --kek-label ''
+check 2 'kek-file is missing' kek add --ns a --kek-label l
+check 2 'unknown option --force' kek add --ns a --kek-label l --kek-file f --force
+check 2 'a: not expected' kek list --ns a a
 check 2 'needs a value' ns add a --print-config
 check 2 'print-config: one of chirpstack, tts' ns show a --print-config chirp
 check 2 'exclude each other' ns show a --print-config tts --json
@@ -86,11 +95,14 @@ check 2 'unknown option --print-config' as show a --print-config tts
 check 2 'unknown option --print-config' as add a --print-config tts
 check 2 'not supported by this version' ns test a
 
-unreachable='cannot reach keywardd at .*/admin.sock: .*is it running'
 check 1 "$unreachable" status
 check 1 "$unreachable" device list
 check 1 "$unreachable" device show $eui
 check 1 "$unreachable" ns add a --net-id 000013 --token
+check 1 "$unreachable" kek list --ns a
+check 1 "$unreachable" kek retire --ns a --kek-label l --force
+check 1 "$unreachable" ns set a --token-file ''
+check 1 "$unreachable" ns set a --certificate '' --subject '' --answer-url ''
 check 1 "$unreachable" events --follow
 check 1 "$unreachable" intake certificate
 
@@ -108,6 +120,7 @@ chmod 600 "$folder/token"
 check 1 "$unreachable" ns add a --net-id 000013 --token-file "$folder/token"
 check 1 '32, 48 or 64 hexadecimal digits' ns add a --net-id 000013 --token --kek-label l \
 	--kek-file "$folder/token"
+check 1 '32, 48 or 64 hexadecimal digits' kek add --as a --kek-label l --kek-file "$folder/token"
 : >"$folder/empty"
 chmod 600 "$folder/empty"
 check 1 'a token has 16 to' ns add a --net-id 000013 --token-file "$folder/empty"

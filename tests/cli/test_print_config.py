@@ -26,10 +26,13 @@ TEXTS = ['say "hi"', "back\\slash", "line\nend\t\r", "\x01\x7f", "\u0085\u2028\u
 random.seed(11)
 
 
-def peer(**more):
-    return {"name": "home", "net_ids": ["000013"], "ns_id": None, "has_token": True,
-            "join_eui_ranges": ["70b3d57ed0000000/40"], "app_s_key": "inline", "kek_label": None,
-            "more": {"url": "https://js.example.com:8003/", **more}}
+def peer(keks=(), answer_url=None, client_certificate=False, **more):
+    """What the admin API says of a network server, with the rest under "more"."""
+    kinds = ["token"] + ["certificate"] * client_certificate
+    return {"name": "home", "net_ids": ["000013"], "ns_id": None,
+            "credentials": [{"kind": kind} for kind in kinds], "keks": list(keks),
+            "answer_url": answer_url, "join_eui_ranges": ["70b3d57ed0000000/40"],
+            "app_s_key": "inline", "more": {"url": "https://js.example.com:8003/", **more}}
 
 
 def run(kind, described, status=0):
@@ -220,6 +223,17 @@ def test_urls():
                 "https://a/" + "x" * 256, "https://a:99999999999999999999/"):
         described["more"]["url"] = url
         run("tts", described, status=1)
+
+
+def test_credentials():
+    for kinds, wanted in ((["authorization"], "REPLACE: the Authorization value"),
+                          (["authorization", "token"], "Bearer REPLACE"),
+                          (["token", "authorization"], "Bearer REPLACE"), (["subject"], "")):
+        described = {**peer(), "credentials": [{"kind": kind} for kind in kinds]}
+        read, _, _ = chirpstack(described)
+        header = read["join_server"]["servers"][0]["authorization_header"]
+        assert header.startswith(wanted) and bool(header) == bool(wanted), (kinds, header)
+        assert ("certificate" in tts(described)[1].get("tls", {})) == (kinds == ["subject"]), kinds
 
 
 def test_keks():

@@ -3,12 +3,17 @@ import fnmatch
 import json
 import pathlib
 
+from checks import CHECKS
+from match import Matcher
+from values import Builder
+
 HERE = pathlib.Path(__file__).resolve().parent
 LEVELS = ("must", "should", "may")
 CASE_MEMBERS = {"name", "source", "why", "level", "protocols", "device", "as", "needs", "fresh",
                 "each", "keep_alive", "steps"}
 STEP_MEMBERS = {"as", "credential", "method", "path", "headers", "body", "raw", "raw_hex",
-                "repeat", "chunked", "expect"}
+                "repeat", "chunked", "at_once", "expect"}
+VALUES, MATCHERS = (Builder, "make_"), (Matcher, "match_")
 EXPECT_MEMBERS = {"status", "result", "body", "headers", "empty", "checks", "any_of"}
 
 
@@ -77,8 +82,24 @@ def check_members(what, found, known):
         raise Wrong(f"{what}: unknown member {', '.join(sorted(unknown))}")
 
 
+def check_words(name, value, owners):
+    """Every "$word" is one that is known."""
+    if isinstance(value, list):
+        for item in value:
+            check_words(name, item, owners)
+    if isinstance(value, dict):
+        for word, item in value.items():
+            known = word == "$var" or any(hasattr(owner, prefix + word[1:])
+                                          for owner, prefix in owners)
+            if word.startswith("$") and not known:
+                raise Wrong(f"{name}: there is no {word}")
+            check_words(name, item, owners)
+
+
 def check_expect(name, expect):
     check_members(name, expect, EXPECT_MEMBERS)
+    check_members(name, expect.get("checks", {}), set(CHECKS))
+    check_words(name, expect, (MATCHERS, VALUES))
     for item in expect.get("any_of", []):
         check_expect(name, item)
     if not expect:
@@ -93,8 +114,12 @@ def check_case(name, data):
     if data["level"] not in LEVELS:
         raise Wrong(f"{name}: level is one of {' '.join(LEVELS)}")
     for step in data["steps"]:
+        expect = step.get("expect", {})
         check_members(name, step, STEP_MEMBERS)
-        check_expect(name, step.get("expect", {}))
+        check_words(name, [step.get("body"), step.get("at_once"), data.get("each")], (VALUES,))
+        check_expect(name, expect)
+        if "any_of" in expect and set(expect) - {"any_of"} and "at_once" not in step:
+            raise Wrong(f"{name}: beside any_of nothing is looked at")
 
 
 def expanded(stem, message, data, default_protocols):

@@ -10,7 +10,7 @@ NETWORK_KEYS = [*THREE_KEYS, "NwkSKey"]
 def accepted(scene, step, wanted):
     """The device accepts the Join-accept, and it says what the network server asked for."""
     frame = hex_octets(step.body.get("PHYPayload"))
-    if frame is None or step.frame is None:
+    if not frame or step.frame is None:
         return "no Join-accept"
     request = dict(step.request)
     net_id = (hex_octets(request["SenderID"]) or b"").hex()
@@ -42,7 +42,7 @@ def opened(envelope, keks, wrapped):
         if label or len(octets) != 16:
             return None, "expected a key in the clear, got one that is wrapped"
         return octets, None
-    if label not in keks:
+    if not isinstance(label, str) or label not in keks:
         return None, f"KEKLabel: expected {' or '.join(keks)}, got {shown(label)}"
     key = unwrap(keks[label], octets) if len(octets) == 24 else None
     return key, None if key else "AESKey does not unwrap with the KEK"
@@ -76,7 +76,8 @@ def network_keys(scene, step, wanted):
 def app_s_key(scene, step, wanted):
     """The way of delivery: inline, inline-id, wrapped, fetch; "any" that reaches the AS."""
     there, id_there = "AppSKey" in step.body, bool(step.body.get("SessionKeyID"))
-    label = step.body["AppSKey"].get("KEKLabel", "") if there else ""
+    envelope = step.body.get("AppSKey")
+    label = envelope.get("KEKLabel", "") if isinstance(envelope, dict) else ""
     if step.keys is None:
         return "no session to compare AppSKey with"
     if wanted == "any":
@@ -90,7 +91,7 @@ def app_s_key(scene, step, wanted):
         return f"AppSKey: expected it {'absent' if there else 'there'} for {wanted}"
     if not there:
         return None
-    return compare(step.body["AppSKey"], application_keks(scene), wanted == "wrapped",
+    return compare(envelope, application_keks(scene), wanted == "wrapped",
                    step.keys["AppSKey"], "AppSKey")
 
 
@@ -125,6 +126,12 @@ def differs_from(scene, step, wanted):
         if step.body.get(name, MISSING) == other.get(name, MISSING):
             return f"{name}: expected another than in step {wanted['step']}"
     return None
+
+
+def accepts_in_all(_, step, wanted):
+    """Of the answers to a crowd so many different Join-accepts, in all."""
+    accepts = {str(twin.body["PHYPayload"]) for twin in step.twins if "PHYPayload" in twin.body}
+    return None if len(accepts) == wanted else f"{len(accepts)} different Join-accepts"
 
 
 def within_seconds(_, step, wanted):
@@ -165,6 +172,7 @@ CHECKS = {
     "fetched": fetched,
     "same-as": same_as,
     "differs-from": differs_from,
+    "accepts-in-all": accepts_in_all,
     "within-seconds": within_seconds,
     "readable-by": readable_by,
 }

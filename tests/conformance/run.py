@@ -1,5 +1,6 @@
 """Run cases against a server and judge the answers."""
 import json
+import threading
 
 from checks import CHECKS
 from fixture import Lacking
@@ -7,7 +8,7 @@ from match import CODES_1_0, CODES_1_1, MISSING, Matcher, shown
 from readers import Unreadable, no_doubles
 from station import Exhausted
 from transport import Unreachable
-from values import Builder
+from values import Builder, NoValue
 
 PASSED, FAILED, SKIPPED = "passed", "FAILED", "skipped"
 
@@ -26,8 +27,8 @@ class Step:
     def __init__(self, peer):
         self.peer = peer
         self.request = {}
-        self.frame = self.answer = self.keys = None
-        self.body = {}
+        self.frame = self.answer = self.keys = self.problem = None
+        self.body, self.twins = {}, []
 
 
 class Scene:
@@ -43,9 +44,12 @@ class Scene:
     def play(self):
         """The Outcome; Lacking or Exhausted if the case cannot be run."""
         for number, plan in enumerate(self.case.steps, 1):
-            step = self.take(plan)
             expect = plan["expect"]
-            differences = self.judge(step, expect)
+            try:
+                step = self.take(plan)
+                differences = self.judge(step, expect)
+            except NoValue as error:
+                step, differences = Step(None), [str(error)]
             if differences:
                 if len(self.case.steps) > 1:
                     differences = [f"step {number}: {text}" for text in differences]
@@ -59,6 +63,29 @@ class Scene:
         step.builder = Builder(self, peer)
         octets = self.written(step, plan)
         self.fixture_saved()
+        if "at_once" in plan:
+            self.crowd(step, plan)
+        else:
+            self.send(step, plan, octets)
+        return step
+
+    def crowd(self, step, plan):
+        """The message several times at the same moment, each with its own changes."""
+        for changes in plan["at_once"]:
+            twin = Step(step.peer)
+            twin.builder, twin.frame = step.builder, step.frame
+            twin.request = dict(step.request, **twin.builder.build(changes))
+            step.twins.append(twin)
+        threads = [threading.Thread(target=self.send, args=(twin, plan, dumped(twin.request)))
+                   for twin in step.twins]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        step.answer, step.problem = step.twins[0].answer, step.twins[0].problem
+
+    def send(self, step, plan, octets):
+        peer = step.peer
         headers = {"Content-Type": "application/json"}
         owner = peer if "credential" not in plan else self.owner(plan["credential"])
         if "authorization" in owner:
@@ -74,7 +101,6 @@ class Scene:
                                          plan.get("chunked", False), self.case.keep_alive)
         except Unreachable as error:
             step.problem = f"no HTTP answer: {error}"
-        return step
 
     def owner(self, name):
         """Whose credential goes with a step: of another peer, none (null), or a wrong one."""
@@ -97,9 +123,17 @@ class Scene:
             step.frame = step.builder.frame or earlier.frame
         else:
             step.request, step.frame = changes, step.builder.frame
-        return json.dumps(step.request, separators=(",", ":")).encode()
+        return dumped(step.request)
 
     def judge(self, step, expect):
+        """Of a crowd each answer, then what must hold of all together."""
+        if not step.twins:
+            return self.judge_one(step, expect)
+        each = {name: item for name, item in expect.items() if name != "checks"}
+        found = [text for twin in step.twins for text in self.judge_one(twin, each)]
+        return found[:1] or self.check(step, expect.get("checks", {}))
+
+    def judge_one(self, step, expect):
         if step.answer is None:
             return [step.problem]
         differences = self.read(step)
@@ -123,7 +157,7 @@ class Scene:
         result = body.get("Result")
         code = result.get("ResultCode") if isinstance(result, dict) else None
         known = CODES_1_0 if body.get("ProtocolVersion") == "1.0" else CODES_1_1
-        if code is not None and code not in known:
+        if code is not None and (not isinstance(code, str) or code not in known):
             return [f"ResultCode {shown(code)} does not exist in {body.get('ProtocolVersion')}"]
         return []
 
@@ -167,6 +201,10 @@ class Scene:
         return []
 
 
+def dumped(request):
+    return json.dumps(request, separators=(",", ":")).encode()
+
+
 def alternatives(value):
     return {"$one_of": value} if isinstance(value, list) else value
 
@@ -188,7 +226,7 @@ def got_in_short(step):
         return "nothing"
     result = step.body.get("Result")
     code = result.get("ResultCode", "") if isinstance(result, dict) else ""
-    return f"{step.answer.status} {code}".strip()
+    return f"{step.answer.status} {code if isinstance(code, str) else ''}".strip()
 
 
 def run_case(case, fixture, link, save):

@@ -1,6 +1,4 @@
 """A join server for the tests of the suite, right in everything but the faults switched on."""
-import contextlib
-import http.server
 import json
 import os
 import threading
@@ -41,6 +39,7 @@ class Stub:
     def __init__(self, faults=()):
         self.faults = set(faults)
         self.asked = set()
+        self.spoil = None  # what is done to each answer before it leaves
         self.fixture = Fixture(None, Memory(None, ""))
         self.devices = {d.dev_eui: d for d in self.fixture.devices.values()
                         if not d.entry.get("absent")}
@@ -65,6 +64,8 @@ class Stub:
             if request["MessageType"] == "ErrorNotif" and not self.wrong("answers-notification"):
                 return 200, "application/json", b""
             body = self.reply(peer, request)
+        if self.spoil is not None:
+            self.spoil(body)
         text = json.dumps(body)
         if self.wrong("escapes"):
             text = text.replace("Ans", "\\u0041ns")
@@ -246,7 +247,10 @@ class Stub:
         self.check_agreement(device, new, fields[1])
         if (again := self.again(record, request)) is not None:
             return again
-        if not self.wrong("nonce-before-mic"):
+        if self.wrong("race"):
+            self.check_nonce(device, record, nonce)
+            threading.Timer(1, record.nonces.append, [nonce]).start()
+        elif not self.wrong("nonce-before-mic"):
             self.check_nonce(device, record, nonce)
             record.nonces.append(nonce)
         return self.session(peer, device, record, request, nonce, None, fields)
@@ -410,63 +414,3 @@ class Stub:
             else home["net_id"]
         return {"HNetID": net_id, **({"HNSID": home["ns_id"]}
                                      if self.new or self.wrong("home-ns-id-in-1.0") else {})}
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = 65536  # head and body in one piece, or each answer waits for an acknowledgement
-
-    def log_message(self, *_):
-        pass
-
-    def body(self):
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.server.stub.wrong("no-chunks"):
-            raise Bad(411)
-        octets = b""
-        while size := int(self.rfile.readline(), 16):
-            octets += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return octets
-
-    def do_POST(self):
-        stub = self.server.stub
-        try:
-            octets = self.body()
-            if len(octets) > 32768 and not stub.wrong("any-size"):
-                raise Bad(413)
-            self.send(*stub.answer(self.headers, octets))
-        except Bad as bad:
-            self.send(bad.status, "text/plain", b"")
-        if stub.wrong("closes"):
-            self.close_connection = True
-
-    def do_GET(self):
-        self.send(200 if self.server.stub.wrong("any-method") else 405, "text/plain", b"")
-
-    do_PUT = do_DELETE = do_PATCH = do_GET
-
-    def send(self, status, kind, octets):
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(octets)))
-        self.end_headers()
-        self.wfile.write(octets)
-
-
-@contextlib.contextmanager
-def running(*faults):
-    """(URL, Stub) of a stub on a free port of this machine."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.stub = Stub(faults)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/", server.stub
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 import cases  # noqa: E402
-import stub  # noqa: E402
+import station  # noqa: E402
+import stub_crypto  # noqa: E402
+import stub_http  # noqa: E402
 
 # Fault of the stub, and the cases among which at least one must fail because of it.
 FAULTS = {
@@ -27,6 +30,7 @@ FAULTS = {
     "replays": "joinreq/repeated*",
     "remembers-10": "joinreq/replayed-much-later",
     "repeats-by-frame": "joinreq/replayed-with-other-parameters/*",
+    "race": "joinreq/at-once/*",
     "first-above-0": "joinreq/first-dev-nonce-0/*",
     "counts-random": "joinreq/dev-nonce-random/*",
     "draws-counters": "joinreq/dev-nonce-lower/*",
@@ -100,6 +104,21 @@ FAULTS = {
 }
 
 
+# Of the LoRaMac-node device: what it sent and accepted, and the keys that it derived.
+NWK_KEY = bytes.fromhex("a1b2c3d4e5f60718293a4b5c6d7e8f90")
+APP_KEY = bytes.fromhex("0f1e2d3c4b5a69788796a5b4c3d2e1f0")
+JOIN_1_0 = ("00341200d07ed5b37030051c000ba30400020009ece777",
+            "205f9b87dc0e90b8a48269a8c117910a67e7aef7837aa04abf3ed546e3f5c12419",
+            "672d9d91cdaea79b5badfb954303eae3", "dff4db9938f83a0a6b9d12dc19890c06")
+JOIN_1_1 = ("00341200d07ed5b37030051c000ba3040011009f79e3c9", "20025d18e52b5be751c1d21ab95798eeda",
+            "bf621b90442374d5fa052babdad7689a", "fb0a174bcb025a70e2b6a9efd1301442")
+REJOIN_0 = ("c0000a056030051c000ba304000100be6a0a6e", "20b53f26e6c42a406496a775754ef4eda1",
+            "724cf4c77608bc2cce1495770847f702", "1249a86a6eeef480201bf3d8ce3fef86")
+REJOIN_1 = ("c001341200d07ed5b37030051c000ba3040003027777c297",
+            "201ca6439cb9327c0fd3b0434e2501c387",
+            "29431c934db7df4e9ec8ed79bda909a7", "b3916dcb95c0c0f4eec5bfd017fbfcf3")
+
+
 def load_program():
     loader = importlib.machinery.SourceFileLoader("conform", str(HERE / "conform"))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("conform", loader))
@@ -135,7 +154,7 @@ def not_passed(report):
 
 
 def test_a_right_server_passes():
-    with stub.running() as (url, server):
+    with stub_http.running() as (url, server):
         status, report = run(url)
     assert status == 0 and not not_passed(report), "\n".join(not_passed(report))
     # A fault that is in the stub and not in the list would be tested by nobody.
@@ -145,7 +164,7 @@ def test_a_right_server_passes():
 def test_every_fault_is_found():
     missed = []
     for fault, glob in FAULTS.items():
-        with stub.running(fault) as (url, server):
+        with stub_http.running(fault) as (url, server):
             status, report = run(url, "--case", glob)
         failed = [case for case in report["cases"] if case["result"] == "FAILED"]
         if status != 1 or not failed:
@@ -157,7 +176,7 @@ def test_every_fault_is_found():
 
 def test_again_with_the_state_and_without():
     """With its counters the next run passes; without, counting devices are replays."""
-    with stub.running() as (url, _), tempfile.TemporaryDirectory() as folder:
+    with stub_http.running() as (url, _), tempfile.TemporaryDirectory() as folder:
         for _ in range(2):
             status, report = run(url, "--case", "joinreq/accept/*", state=f"{folder}/state")
             assert status == 0, not_passed(report)
@@ -168,9 +187,60 @@ def test_again_with_the_state_and_without():
         assert status == 2 and report["totals"]["skipped"] == 2, report
 
 
+def vector_device(version, **keys):
+    memory = {"dev_nonce": 1, "used": [], "join_nonce": 0, "rj_count_1": 515, "joined": False}
+    entry = {"name": "x", "dev_eui": "0004a30b001c0530", "join_eui": "70b3d57ed0001234",
+             "lorawan_version": version, **{name: key.hex() for name, key in keys.items()}}
+    return station.Station(entry, memory)
+
+
+def test_the_device_is_one():
+    """The device of the suite makes and reads the frames that one in the field does."""
+    old = vector_device("1.0.3", app_key=NWK_KEY)
+    assert old.join_request(2).hex() == JOIN_1_0[0]
+    _, keys = old.accept(bytes.fromhex(JOIN_1_0[1]), 2, "60050a", None)
+    assert (keys["NwkSKey"], keys["AppSKey"]) == JOIN_1_0[2:]
+    new = vector_device("1.1", app_key=APP_KEY, nwk_key=NWK_KEY)
+    assert new.join_request(17).hex() == JOIN_1_1[0]
+    for vector, kind in ((JOIN_1_1, None), (REJOIN_0, 0), (REJOIN_1, 1)):
+        nonce = 17
+        if kind is not None:
+            nonce = new.take_rj_count(kind, "next")
+            key = bytes.fromhex(JOIN_1_1[2])
+            assert new.rejoin_request(kind, nonce, "60050a", key).hex() == vector[0]
+        _, keys = new.accept(bytes.fromhex(vector[1]), nonce, "60050a", kind)
+        assert (keys["SNwkSIntKey"], keys["AppSKey"]) == vector[2:], kind
+    # RFC 3394, 4.1: 128 bits of key data with a 128-bit KEK.
+    wrapped = stub_crypto.wrap(bytes(range(16)), bytes.fromhex("00112233445566778899aabbccddeeff"))
+    assert wrapped.hex() == "1fa68b0a8112b447aef34bd8fb5a7b829d3e862371d2cfe5"
+
+
+def refuses(device, frame, nonce, kind):
+    try:
+        device.accept(frame, nonce, "60050a", kind)
+    except AssertionError:
+        return True
+    return False
+
+
+def test_the_device_refuses():
+    """A Join-accept with any bit wrong, for another request, or not newer than the last."""
+    frame = bytes.fromhex(JOIN_1_1[1])
+    for at in range(len(frame)):
+        bad = bytearray(frame)
+        bad[at] ^= 1
+        device = vector_device("1.1", app_key=APP_KEY, nwk_key=NWK_KEY)
+        assert refuses(device, bytes(bad), 17, None), at
+    device = vector_device("1.1", app_key=APP_KEY, nwk_key=NWK_KEY)
+    assert refuses(device, frame, 18, None)
+    assert refuses(device, frame, 17, 0)
+    device.accept(frame, 17, "60050a", None)
+    assert refuses(device, frame, 17, None), "the same JoinNonce again"
+
+
 def test_levels():
     """A should that fails is a warning, a may a note; --strict makes them failures."""
-    with stub.running("no-lifetime", "no-mic-0") as (url, _), \
+    with stub_http.running("no-lifetime", "no-mic-0") as (url, _), \
             tempfile.TemporaryDirectory() as folder:
         common = ["--url", url, "--state", f"{folder}/state"]
         status, text = plain(*common, "--case", "joinreq/lifetime@*")
@@ -186,7 +256,7 @@ def test_what_is_not_provisioned_is_skipped():
     for name in ("as", "as-other", "foreign"):
         del data["peers"][name]
     data["devices"] = [d for d in data["devices"] if not d["name"].startswith("rejoin")]
-    with stub.running() as (url, _), tempfile.TemporaryDirectory() as folder:
+    with stub_http.running() as (url, _), tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "fixture.json"
         path.write_text(json.dumps(data))
         status, report = run(url, "--fixture", str(path))
@@ -202,7 +272,7 @@ def test_what_is_not_provisioned_is_skipped():
 
 def test_credentials_of_the_command_line():
     wrong = ["--header", "Authorization: Bearer nobody"]
-    with stub.running() as (url, server), tempfile.TemporaryDirectory() as folder:
+    with stub_http.running() as (url, server), tempfile.TemporaryDirectory() as folder:
         common = ["--url", url, "--state", f"{folder}/state", "--case", "joinreq/accept/*"]
         assert plain(*common, *wrong)[0] == 1
         token = pathlib.Path(folder) / "token"
@@ -213,13 +283,13 @@ def test_credentials_of_the_command_line():
 
 
 def test_nothing_to_try():
-    with stub.running() as (url, _):
+    with stub_http.running() as (url, _):
         pass
     assert plain("--url", url, "--state", "")[0] == 2, "nobody listens"
     assert plain("--url", "ftp://x/")[0] == 2
     assert plain()[0] == 2
     assert plain("--url", url, "--certificate", "x")[0] == 2
-    with stub.running() as (url, _):
+    with stub_http.running() as (url, _):
         assert plain("--url", url, "--state", "", "--case", "no/such/case")[0] == 2
 
 
@@ -268,13 +338,38 @@ def test_cases_are_checked():
             (lambda c: c.update(sauce="x"), "sauce"),
             (lambda c: c["steps"][0].pop("expect"), "cannot fail"),
             (lambda c: c["steps"][0]["expect"].update(states=200), "states"),
+            (lambda c: c["steps"][0]["expect"].update(any_of=[{"status": 1}]), "any_of"),
+            (lambda c: c["steps"][0]["expect"].update(checks={"good": True}), "good"),
+            (lambda c: c["steps"][0]["expect"].update(body={"a": {"$hexa": 2}}), "$hexa"),
+            (lambda c: c["steps"][0].update(body={"a": {"$fame": {}}}), "$fame"),
             (lambda c: c["steps"][0].update({"$base": "nothing"}), "nothing")):
         assert word in (refused_case(change) or ""), (word, refused_case(change))
 
 
+def test_no_answer_breaks_the_suite():
+    """Whatever a server writes in the place of a member, cases fail and the run ends as it should."""
+    members = ["SenderID", "TransactionID", "Result", "PHYPayload", "NwkSKey", "FNwkSIntKey",
+               "AppSKey", "SessionKeyID", "HNetID", "Lifetime"]
+    values = (None, "0x", [[]], {"ResultCode": {}, "AESKey": [], "KEKLabel": {}})
+    chance = random.Random(7)
+
+    def spoil(body):
+        member = chance.choice(members)
+        if member in body and chance.random() < 0.5:
+            body[member] = chance.choice(values)
+
+    with stub_http.running() as (url, server), tempfile.TemporaryDirectory() as folder:
+        server.spoil = spoil
+        for glob in ("dialect-*", "appskeyreq/key*", "homensreq/*", "rejoinreq/re*", "*/at-once/*"):
+            status, report = run(url, "--case", glob, state=f"{folder}/state")
+            assert status == 1 and report["totals"]["skipped"] == 0, (glob, report["totals"])
+        server.spoil = lambda body: body.clear() or body.update({"Result": {"ResultCode": 0}})
+        assert run(url, "--case", "joinreq/accept/*", state=f"{folder}/state")[0] == 1
+
+
 def test_alone():
     """The folder and lorawan.py are all that it takes."""
-    with stub.running() as (url, _), tempfile.TemporaryDirectory() as folder:
+    with stub_http.running() as (url, _), tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder) / "copy"
         shutil.copytree(HERE, copy, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(HERE.parent / "e2e" / "lorawan.py", copy)

@@ -4,6 +4,10 @@ import random
 REMOVE = object()
 
 
+class NoValue(Exception):
+    """An earlier answer does not have what this request is made of."""
+
+
 class Frame:
     """A frame of a device, and what is needed to judge the answer to it."""
 
@@ -63,6 +67,8 @@ class Builder:
     def make_answer(self, wanted):
         """A member of the answer to an earlier step."""
         body = self.scene.steps[wanted["step"] - 1].body
+        if not isinstance(body.get(wanted["member"]), str):
+            raise NoValue(f"the answer to step {wanted['step']} has no {wanted['member']}")
         return body[wanted["member"]]
 
     def make_request(self, wanted):

@@ -1,10 +1,11 @@
 """JoinReq as ChirpStack and The Things Stack write it, and answers as strictly as they read them.
 
-The bodies and headers are those of the two programs' clients; the readers below fail where theirs
-do. One test for each thing on which the two differ, then both through every way of delivering keys.
+The bodies and headers are those of the two programs' clients; the readers of the conformance suite
+fail where theirs do. One test for each thing on which the two differ, then both through every way of delivering keys.
 """
 import contextlib
 import json
+import pathlib
 import random
 import re
 import socket
@@ -16,6 +17,10 @@ import time
 from lorawan import Device, encrypt, unwrap
 from server import SLOW, Server, run_tests
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "conformance"))
+from readers import (  # noqa: E402
+    THREE_KEYS, Refused, chirpstack_reads, no_doubles, things_reads)
+
 JOIN_EUI = "70b3d57ed0001234"
 NET_ID = "000013"
 NS_ID = "ec656e0000000181"
@@ -24,177 +29,7 @@ DEV_ADDR = "2600abcd"
 CF_LIST = "184f84e85684b85e84886684586e8400"
 KEKS = {size: bytes((7 * size + i) % 251 for i in range(size)) for size in (16, 24, 32)}
 AS_KEK = bytes.fromhex("d05a7be91c2648f3a07fc4d19b3e5827")
-THREE_KEYS = ["FNwkSIntKey", "SNwkSIntKey", "NwkSEncKey"]
 CHANCE = random.Random(20)
-
-# ChirpStack's lists of words; one that is missing here is an error of parsing there.
-CHIRPSTACK_CODES = {
-    "Success", "MICFailed", "JoinReqFailed", "NoRoamingAgreement", "DevRoamingDisallowed",
-    "RoamingActDisallowed", "ActivationDisallowed", "UnknownDevEUI", "UnknownDevAddr",
-    "UnknownSender", "UnknownReceiver", "UnkownReceiver", "Deferred", "XmitFailed", "InvalidFPort",
-    "InvalidProtocolVersion", "StaleDeviceProfile", "MalformedRequest", "FrameSizeError", "Other"}
-CHIRPSTACK_TYPES = {"JoinReq", "JoinAns", "RejoinReq", "RejoinAns", "AppSKeyReq", "AppSKeyAns",
-                    "HomeNSReq", "HomeNSAns", "PRStartReq", "PRStartAns", "PRStopReq", "PRStopAns",
-                    "HRStartReq", "HRStartAns", "HRStopReq", "HRStopAns", "XmitDataReq",
-                    "XmitDataAns", "ProfileReq", "ProfileAns"}
-
-
-class Unreadable(AssertionError):
-    """The client would have failed to read this."""
-
-
-def need(condition, why, octets):
-    if not condition:
-        raise Unreadable(f"{why}: {octets!r}")
-
-
-class Refused(Exception):
-    """A readable answer that is no Success."""
-
-    def __init__(self, answer):
-        super().__init__(str(answer))
-        self.answer = answer
-        self.code = answer["Result"]["ResultCode"]
-
-
-class Session:
-    """What a network server has after a JoinAns: keys by name, and whether it can read payloads."""
-
-    def __init__(self, answer, keys, app_s_key, end_to_end):
-        self.answer, self.keys = answer, keys
-        self.app_s_key, self.end_to_end = app_s_key, end_to_end
-        self.accept = bytes.fromhex(answer["PHYPayload"])
-
-
-# How ChirpStack reads
-
-
-def no_doubles(pairs):
-    names = [name for name, _ in pairs]
-    need(len(names) == len(set(names)), "a member twice", names)
-    return dict(pairs)
-
-
-def chirpstack_hex(message, name, octets, lengths=None):
-    value = message[name]
-    need(isinstance(value, str) and re.fullmatch("([0-9a-fA-F]{2})*", value),
-         f"{name} is not hexadecimal", octets)
-    need(lengths is None or len(value) // 2 in lengths, f"length of {name}", octets)
-    return bytes.fromhex(value)
-
-
-def chirpstack_key(message, name, keks, octets):
-    envelope = message[name]
-    need(isinstance(envelope, dict) and "AESKey" in envelope, f"{name} is no envelope", octets)
-    label = envelope.get("KEKLabel", "")
-    need(isinstance(label, str), "KEKLabel", octets)
-    if label == "":
-        return chirpstack_hex(envelope, "AESKey", octets, (16,))
-    need(label in keks and len(keks[label]) == 16, f"no KEK of 16 octets is named {label}", octets)
-    key = unwrap(keks[label], chirpstack_hex(envelope, "AESKey", octets, (24,)))
-    need(key is not None, f"{name} does not unwrap", octets)
-    return key
-
-
-def chirpstack_reads(status, octets, body, keks=None):
-    """serde: exact names and types, borrowed strings, known words. Raises Refused or Unreadable."""
-    keks = keks or {}
-    need(not 400 <= status < 600, f"HTTP {status}", octets)
-    need(b"\\" not in octets, "an escape in a borrowed string", octets)
-    message = json.loads(octets.decode("utf-8"), object_pairs_hook=no_doubles)
-    need(b"null" not in octets, "a null", octets)
-    for name in ("ProtocolVersion", "SenderID", "ReceiverID", "MessageType"):
-        need(isinstance(message.get(name), str), name, octets)
-    number = message.get("TransactionID")
-    need(type(number) is int and 0 <= number < 2 ** 32, "TransactionID is no u32", octets)
-    need(number == body["TransactionID"], "an answer to another transaction", octets)
-    need(message["MessageType"] in CHIRPSTACK_TYPES, "unknown MessageType", octets)
-    need(message["MessageType"] == "JoinAns", "not a JoinAns", octets)
-    for name in ("SenderToken", "ReceiverToken", "SessionKeyID"):
-        if name in message:
-            chirpstack_hex(message, name, octets)
-    result = message.get("Result")
-    need(isinstance(result, dict), "no Result: it would count as Success", octets)
-    need(result.get("ResultCode") in CHIRPSTACK_CODES, "unknown ResultCode", octets)
-    need(isinstance(result.get("Description", ""), str), "Description", octets)
-    lifetime = message.get("Lifetime", 0)
-    need(type(lifetime) is int and lifetime >= 0, "Lifetime", octets)
-    if result["ResultCode"] != "Success":
-        raise Refused(message)
-    chirpstack_hex(message, "PHYPayload", octets, (17, 33))
-    keys = {}
-    if "NwkSKey" in message:
-        keys = dict.fromkeys(THREE_KEYS, chirpstack_key(message, "NwkSKey", keks, octets))
-    for name in THREE_KEYS:
-        if name in message:
-            keys[name] = chirpstack_key(message, name, keks, octets)
-    need(len(keys) == 3, "a network key is missing: unwrap() panics", octets)
-    app, wrapped = None, False
-    if "AppSKey" in message:
-        wrapped = message["AppSKey"].get("KEKLabel", "") != ""
-        app = chirpstack_hex(message["AppSKey"], "AESKey", octets, (24,) if wrapped else (16,))
-    return Session(message, keys, app, wrapped or message.get("SessionKeyID", "") != "")
-
-
-# How The Things Stack reads
-
-
-def things_hex(value, octets, lengths):
-    """Its types EUI64, NetID, KeyEnvelope ... take either case and trim 0x."""
-    need(isinstance(value, str), "not a string", octets)
-    value = value[2:] if value.startswith("0x") else value
-    need(re.fullmatch("([0-9a-fA-F]{2})*", value), "not hexadecimal", octets)
-    need(len(value) // 2 in lengths, f"{len(value) // 2} octets", octets)
-    return bytes.fromhex(value)
-
-
-def things_key(envelope, keks, octets):
-    label = envelope.get("KEKLabel", "")
-    if label == "":
-        return things_hex(envelope["AESKey"], octets, (16,))
-    need(label in keks, f"KEK {label} is not in the vault", octets)
-    key = unwrap(keks[label], things_hex(envelope["AESKey"], octets, (24,)))
-    need(key is not None, "does not unwrap", octets)
-    return key
-
-
-def things_reads(status, octets, body, keks=None):
-    """encoding/json and the interop client. Raises Refused or Unreadable."""
-    keks = keks or {}
-    need(200 <= status < 300, f"HTTP {status}", octets)
-    message = json.loads(octets)
-    need(isinstance(message, dict), "no object", octets)
-    need(message.get("ProtocolVersion") == body["ProtocolVersion"], "ProtocolVersion", octets)
-    number = message.get("TransactionID")
-    need(type(number) is int and 0 <= number < 2 ** 32, "TransactionID is no uint32", octets)
-    if "SenderID" in message:
-        things_hex(message["SenderID"], octets, (8,))
-    if "ReceiverID" in message:
-        things_hex(message["ReceiverID"], octets, (3,))
-    if "ReceiverNSID" in message:
-        things_hex(message["ReceiverNSID"], octets, (8,))
-    need(message.get("MessageType") == "JoinAns", "MessageType", octets)
-    result = message.get("Result")
-    need(isinstance(result, dict) and isinstance(result.get("ResultCode"), str), "Result", octets)
-    if result["ResultCode"] != "Success":
-        raise Refused(message)
-    things_hex(message.get("PHYPayload"), octets, (17, 33))
-    lifetime = message.get("Lifetime", 0)
-    need(type(lifetime) is int and 0 <= lifetime < 2 ** 32, "Lifetime", octets)
-    need("NwkSKey" in message or all(name in message for name in THREE_KEYS),
-         "a network key is missing: nil is dereferenced", octets)
-    if body["MACVersion"].startswith("1.1"):
-        need(all(name in message for name in THREE_KEYS), "a key is missing: nil", octets)
-        keys = {name: things_key(message[name], keks, octets) for name in THREE_KEYS}
-    else:
-        keys = dict.fromkeys(THREE_KEYS, things_key(message["NwkSKey"], keks, octets))
-    app = None
-    if "AppSKey" in message:
-        wrapped = message["AppSKey"].get("KEKLabel", "") != ""
-        app = things_hex(message["AppSKey"]["AESKey"], octets, (24,) if wrapped else (16,))
-    session_id = things_hex(message.get("SessionKeyID", ""), octets, range(2049))
-    need(app is not None or session_id, "no way to the AppSKey", octets)
-    return Session(message, keys, app, None)
 
 
 # How the two write

@@ -137,7 +137,9 @@ static enum kw_err pem(const char *form, bool escaped)
 
 static void pem_headers(void **state)
 {
-	static const char *const bad[] = {"", "\n", "%l", B, B E, B "%l", "%l" E, B "\n%l\n" E "x",
+	static const char *const bad[] = {"", "\n", "%l", B, B E,
+		/* The end begins in the beginning. */
+		"-----BEGIN CERTIFICATE-----END CERTIFICATE-----", B "%l", "%l" E, B "\n%l\n" E "x",
 		"x" B "\n%l\n" E, B "\n%l\n" E B, B "\n%l%r\n" E, B "\n%l=\n" E, B "\n*%l\n" E,
 		"-----BEGIN PRIVATE KEY-----\n%l\n-----END PRIVATE KEY-----",
 		B "\nProc-Type: 4\n\n%l\n" E, B "%l\x01" E, B "%l" E "\x7f"};

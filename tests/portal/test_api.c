@@ -27,8 +27,12 @@ static const struct {
 	{"/api/v1/devices/0004a30b001c0530/reset-nonces", "POST"},
 	{"/api/v1/network-servers", "GET, POST"},
 	{"/api/v1/network-servers/ns1", "GET, PATCH, DELETE"},
+	{"/api/v1/network-servers/ns1/keks", "GET, POST"},
+	{"/api/v1/network-servers/ns1/keks/2026", "DELETE"},
 	{"/api/v1/application-servers", "GET, POST"},
 	{"/api/v1/application-servers/as1", "GET, PATCH, DELETE"},
+	{"/api/v1/application-servers/as1/keks", "GET, POST"},
+	{"/api/v1/application-servers/as1/keks/a/b c", "DELETE"},
 };
 
 static void test_methods(void **state)
@@ -59,7 +63,10 @@ static void test_addresses_that_are_none(void **state)
 		"/api/v1/status/", "/api/v1/statu", "/api/v1/statuses", "/api/v1//devices",
 		"/api/v1/devices/", "/api/v1/devices/0004a30b001c0530/",
 		"/api/v1/devices/0004a30b001c0530/nonces", "/api/v1/devices//reset-nonces",
-		"/api/v1/network-servers/a/b",
+		"/api/v1/network-servers/a/b", "/api/v1/network-servers/a/keks/",
+		"/api/v1/network-servers//keks", "/api/v1/network-servers/a/kekss",
+		("/api/v1/network-servers/a/keks/"
+		 "0123456789012345678901234567890123456789012345678901234567890123"),
 		("/api/v1/network-servers/"
 		 "0123456789012345678901234567890123456789012345678901234567890123")};
 
@@ -89,6 +96,12 @@ static void test_what_the_vault_says_becomes_a_status(void **state)
 		{KW_E_STORE_FULL, 507, "STORE_FULL"},
 		{KW_E_STORE, 500, "STORE"},
 		{KW_E_SEAL, 500, "SEAL"},
+		{KW_E_NO_SESSION, 404, "NO_SESSION"},
+		{KW_E_OTHER_AS, 403, "OTHER_AS"},
+		{KW_E_ROAMING, 403, "ROAMING"},
+		{KW_E_NO_HOME, 404, "NO_HOME"},
+		{KW_E_NET_ID, 403, "NET_ID"},
+		{KW_E_REJOIN, 409, "REJOIN"},
 		{(enum kw_err) - 9999, 500, "ERROR"},
 	};
 	static const struct ipc_device_ans answer = {.text = "the vault's own words"};
@@ -139,6 +152,13 @@ static void test_status(void **state)
 		.store_bytes = 10,
 		.store_map_bytes = 1000,
 		.fronts = 2,
+		.peers = 5,
+		.keks_missing = 0,
+		.credential_expires_s = UINT64_C(1798761600), /* 2027-01-01 */
+		.credential_peer = "partner",
+		.reports = {.answers_posted = 8,
+			.answers_failed = 9,
+			.tls_expires_s = UINT64_C(1798761601)},
 	};
 
 	fake->answer = &status;
@@ -161,6 +181,22 @@ static void test_status(void **state)
 	assert_true(fake_number(fake, "fronts.latency_us.p99") >= 990);
 	assert_string_equal(fake_text(fake, "processes.0.name"), "vault");
 	assert_int_equal(fake_number(fake, "processes.0.uptime_s"), 3600);
+	assert_int_equal(json_array_size(fake_member(fake, "warnings")), 0);
+	assert_int_equal(fake_number(fake, "peers.count"), 5);
+	assert_int_equal(fake_number(fake, "peers.keks_missing"), 0);
+	assert_string_equal(
+		fake_text(fake, "peers.certificate_expires"), "2027-01-01T00:00:00.000Z");
+	assert_string_equal(fake_text(fake, "peers.certificate_peer"), "partner");
+	assert_int_equal(fake_number(fake, "fronts.answers_posted"), 8);
+	assert_int_equal(fake_number(fake, "fronts.answers_failed"), 9);
+	assert_string_equal(fake_text(fake, "fronts.tls_expires"), "2027-01-01T00:00:01.000Z");
+	memset(&status, 0, sizeof(status));
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/status", NULL), 200);
+	assert_true(json_is_null(fake_member(fake, "peers.certificate_expires")));
+	assert_true(json_is_null(fake_member(fake, "peers.certificate_peer")));
+	assert_true(json_is_null(fake_member(fake, "fronts.tls_expires")));
+	status.reports.tls_expires_s = UINT64_MAX; /* no date */
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/status", NULL), 200);
 	assert_int_equal(json_array_size(fake_member(fake, "warnings")), 0);
 }
 
@@ -194,6 +230,63 @@ static void test_warnings(void **state)
 	status.store_bytes = 80;
 	fake_call(fake, "GET", "/api/v1/status", NULL);
 	assert_int_equal(json_array_size(fake_member(fake, "warnings")), 5);
+}
+
+#define DAY_S UINT64_C(86400)
+
+/* 30 days before their end, certificates are spoken of. */
+static void test_warnings_of_certificates(void **state)
+{
+	struct fake *fake = *state;
+	const uint64_t now_s = fake->now_ms / 1000;
+	struct ipc_status status = {.credential_peer = "partner"};
+	const struct {
+		uint64_t expires_s;
+		const char *words; /* NULL: silence */
+	} cases[] = {
+		{0, NULL},
+		{now_s + 30 * DAY_S + 1, NULL},
+		{now_s + 30 * DAY_S, "ends in 30 days"},
+		{now_s + 2 * DAY_S - 1, "ends in 1 day;"},
+		{now_s + 1, "ends today"},
+		{now_s, "has ended"},
+		{1, "has ended"},
+	};
+
+	fake->answer = &status;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t count = cases[i].words != NULL ? 1 : 0;
+
+		status.credential_expires_s = cases[i].expires_s;
+		status.reports.tls_expires_s = 0;
+		assert_int_equal(fake_call(fake, "GET", "/api/v1/status", NULL), 200);
+		assert_int_equal(json_array_size(fake_member(fake, "warnings")), count);
+		if (count > 0) {
+			assert_non_null(strstr(fake_text(fake, "warnings.0"), cases[i].words));
+			assert_non_null(strstr(fake_text(fake, "warnings.0"), "partner"));
+		}
+		status.credential_expires_s = 0;
+		status.reports.tls_expires_s = cases[i].expires_s;
+		assert_int_equal(fake_call(fake, "GET", "/api/v1/status", NULL), 200);
+		assert_int_equal(json_array_size(fake_member(fake, "warnings")), count);
+		if (count > 0) {
+			assert_non_null(strstr(fake_text(fake, "warnings.0"), cases[i].words));
+			assert_non_null(strstr(fake_text(fake, "warnings.0"), "this server"));
+		}
+	}
+}
+
+static void test_warning_of_missing_keks(void **state)
+{
+	struct fake *fake = *state;
+	struct ipc_status status = {.keks_missing = 2};
+
+	fake->answer = &status;
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/status", NULL), 200);
+	assert_int_equal(fake_number(fake, "peers.keks_missing"), 2);
+	assert_int_equal(json_array_size(fake_member(fake, "warnings")), 1);
+	assert_non_null(strstr(fake_text(fake, "warnings.0"), "2 peers"));
+	assert_non_null(strstr(fake_text(fake, "warnings.0"), "keyward kek add"));
 }
 
 static void test_certificate(void **state)
@@ -257,6 +350,55 @@ static void test_events(void **state)
 	page.count = 9999; /* more than can be */
 	assert_int_equal(fake_call(fake, "GET", "/api/v1/events", NULL), 200);
 	assert_int_equal(json_array_size(fake_member(fake, "events")), IPC_PAGE_MAX);
+}
+
+static void test_events_of_all_procedures(void **state)
+{
+	struct fake *fake = *state;
+	static struct ipc_events_page page;
+	static const struct {
+		uint8_t kind;
+		uint8_t procedure;
+		const char *words[2];
+		bool nonces;
+		bool join_nonce;
+		bool net_id;
+	} cases[] = {
+		{IPC_EVENT_ACCEPTED, IPC_EVENT_JOIN, {"accepted", "join"}, true, true, true},
+		{IPC_EVENT_REPEATED, IPC_EVENT_REJOIN_0, {"repeated", "rejoin-0"}, true, true,
+			true},
+		{IPC_EVENT_ACCEPTED, IPC_EVENT_REJOIN_1, {"accepted", "rejoin-1"}, true, true,
+			true},
+		{IPC_EVENT_REFUSED, IPC_EVENT_REJOIN_2, {"refused", "rejoin-2"}, true, false, true},
+		{IPC_EVENT_SERVED, IPC_EVENT_APP_S_KEY, {"served", "app-s-key"}, false, false,
+			false},
+		{IPC_EVENT_REFUSED, IPC_EVENT_APP_S_KEY, {"refused", "app-s-key"}, false, false,
+			false},
+		{IPC_EVENT_SERVED, IPC_EVENT_HOME_NS, {"served", "home-ns"}, false, false, true},
+		{99, 99, {"unknown", "unknown"}, false, false, true},
+	};
+
+	page = (struct ipc_events_page){.count = 1};
+	fake->answer = &page;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		page.events[0] = (struct ipc_event){.sequence = 1,
+			.kind = cases[i].kind,
+			.procedure = cases[i].procedure,
+			.has_last = 1,
+			.dev_nonce = 7,
+			.join_nonce = 3};
+		assert_int_equal(fake_call(fake, "GET", "/api/v1/events", NULL), 200);
+		assert_string_equal(fake_text(fake, "events.0.kind"), cases[i].words[0]);
+		assert_string_equal(fake_text(fake, "events.0.procedure"), cases[i].words[1]);
+		assert_int_equal(
+			json_is_integer(fake_member(fake, "events.0.dev_nonce")), cases[i].nonces);
+		assert_int_equal(json_is_integer(fake_member(fake, "events.0.last_dev_nonce")),
+			cases[i].nonces);
+		assert_int_equal(json_is_integer(fake_member(fake, "events.0.join_nonce")),
+			cases[i].join_nonce);
+		assert_int_equal(
+			json_is_string(fake_member(fake, "events.0.net_id")), cases[i].net_id);
+	}
 }
 
 static void test_wrong_queries(void **state)
@@ -458,102 +600,6 @@ static void test_device_pages(void **state)
 	assert_true(json_is_false(fake_member(fake, "more")));
 }
 
-/* ---- peers ---- */
-
-static void test_peer_routes(void **state)
-{
-	struct fake *fake = *state;
-	const struct {
-		const char *list;
-		enum ipc_peer_kind kind;
-	} kinds[] = {{"network_servers", IPC_PEER_NS}, {"application_servers", IPC_PEER_AS}};
-	const char *const paths[] = {"/api/v1/network-servers", "/api/v1/application-servers"};
-	static struct ipc_peer_page page;
-
-	for (size_t i = 0; i < 2; i++) {
-		char path[64];
-
-		page = (struct ipc_peer_page){.count = 1, .more = 1};
-		strcpy(page.peers[0].name, "last");
-		fake->answer = &page;
-		fake_query(fake, "after", "first");
-		fake_query(fake, "limit", "1");
-		assert_int_equal(fake_call(fake, "GET", paths[i], NULL), 200);
-		assert_int_equal(fake->kind, IPC_PEER_LIST);
-		assert_int_equal(fake->body.list.peer_kind, kinds[i].kind);
-		assert_string_equal(fake->body.list.after_name, "first");
-		assert_int_equal(json_array_size(fake_member(fake, kinds[i].list)), 1);
-		assert_string_equal(fake_text(fake, "resume"), "last");
-		fake->answer = NULL;
-		strcpy(path, paths[i]);
-		strcat(path, "/p1");
-		assert_int_equal(fake_call(fake, "GET", path, NULL), 200);
-		assert_int_equal(fake->kind, IPC_PEER_GET);
-		assert_int_equal(fake->body.peer.peer.kind, kinds[i].kind);
-		assert_string_equal(fake->body.peer.peer.name, "p1");
-		assert_int_equal(fake_call(fake, "DELETE", path, NULL), 200);
-		assert_int_equal(fake->kind, IPC_PEER_REMOVE);
-		assert_string_equal(fake_text(fake, "removed"), "p1");
-		assert_int_equal(fake_call(fake, "PATCH", path, "{\"any_device\":true}"), 200);
-		assert_int_equal(fake->kind, IPC_PEER_SET);
-		assert_int_equal(fake->body.peer.peer.kind, kinds[i].kind);
-		assert_int_equal(fake->body.peer.set, IPC_PEER_SET_ANY_DEVICE);
-		assert_string_equal(fake->body.peer.peer.name, "p1");
-		strcpy(path, paths[i]);
-		strcat(path, "/a b");
-		assert_int_equal(fake_call(fake, "GET", path, NULL), 404);
-	}
-}
-
-static void test_peer_add(void **state)
-{
-	struct fake *fake = *state;
-	const struct ipc_peer_req *req = &fake->body.peer;
-	struct ipc_peer_ans answer = {
-		.peer = {.kind = IPC_PEER_NS,
-			.name = "ns-1",
-			.has_kek = 1,
-			.kek_label = "l",
-			.range_count = 1,
-			.ranges = {{.last = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}}}};
-
-	fake->answer = &answer;
-	assert_int_equal(
-		fake_call(fake, "POST", "/api/v1/network-servers",
-			"{\"name\":\"ns-1\",\"net_ids\":[\"000013\"],\"ns_id\":null,"
-			"\"token_sha256\":\"000102030405060708090a0b0c0d0e0f101112131415161718191"
-			"a1b1c1d1e1f\","
-			"\"kek_label\":\"l\",\"kek_envelope\":\"MAMCAQA=\",\"app_s_key\":"
-			"\"inline\",\"any_device\":false,"
-			"\"join_eui_ranges\":[\"70b3d57ed0000000/40\",\"0000000000000001\"]}"),
-		201);
-	assert_int_equal(fake->kind, IPC_PEER_ADD);
-	assert_int_equal(req->set, IPC_PEER_SET_NET_IDS | IPC_PEER_SET_NS_ID | IPC_PEER_SET_TOKEN |
-					   IPC_PEER_SET_KEK | IPC_PEER_SET_DELIVERY |
-					   IPC_PEER_SET_ANY_DEVICE | IPC_PEER_SET_RANGES);
-	assert_string_equal(req->peer.name, "ns-1");
-	assert_string_equal(req->peer.kek_label, "l");
-	assert_int_equal(req->peer.has_token, 1);
-	assert_int_equal(req->token_digest[31], 0x1f);
-	assert_int_equal(req->kek_envelope_length, 5);
-	assert_int_equal(fake->tail_length, 5);
-	assert_memory_equal(fake->tail, "\x30\x03\x02\x01\x00", 5);
-	assert_int_equal(req->peer.range_count, 2);
-	assert_memory_equal(req->peer.ranges[0].last, "\x70\xb3\xd5\x7e\xd0\xff\xff\xff", 8);
-	assert_int_equal(json_array_size(fake_member(fake, "join_eui_ranges")), 1);
-	assert_true(json_is_true(fake_member(fake, "has_kek")));
-	assert_int_equal(
-		fake_call(fake, "PATCH", "/api/v1/network-servers/ns-1", "{\"kek_label\":null}"),
-		200);
-	assert_int_equal(req->set, IPC_PEER_SET_KEK);
-	assert_int_equal(req->kek_envelope_length, 0);
-	assert_string_equal(req->peer.kek_label, "");
-	assert_int_equal(fake_call(fake, "POST", "/api/v1/application-servers",
-				 "{\"name\":\"as1\",\"as_id\":\"as.example\"}"),
-		201);
-	assert_int_equal(req->peer.kind, IPC_PEER_AS);
-}
-
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fake_setup, fake_teardown)
 
 int main(void)
@@ -565,8 +611,11 @@ int main(void)
 		CASE(test_no_answer_from_the_vault),
 		CASE(test_status),
 		CASE(test_warnings),
+		CASE(test_warnings_of_certificates),
+		CASE(test_warning_of_missing_keks),
 		CASE(test_certificate),
 		CASE(test_events),
+		CASE(test_events_of_all_procedures),
 		CASE(test_wrong_queries),
 		CASE(test_device_get),
 		CASE(test_device_of_rubbish),
@@ -574,8 +623,6 @@ int main(void)
 		CASE(test_device_set),
 		CASE(test_device_remove_and_reset),
 		CASE(test_device_pages),
-		CASE(test_peer_routes),
-		CASE(test_peer_add),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,8 @@
 #define DEVICE                                                                \
 	"\"join_eui\":\"70b3d57ed0000001\",\"dev_eui\":\"0004a30b001c0530\"," \
 	"\"lorawan_version\":\"1.0.4\""
+#define DIGEST  "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+#define ZEROS   "0000000000000000000000000000000000000000000000000000000000000000"
 #define LONG_64 "0123456789012345678901234567890123456789012345678901234567890123"
 
 static void assert_refused(struct fake *fake, const char *method, const char *path,
@@ -78,6 +80,14 @@ static void test_root_keys_are_refused(void **state)
 	}
 	assert_refused(
 		fake, "POST", "/api/v1/network-servers", "{\"token\":\"" KEY "\"}", "token_sha256");
+	assert_refused(fake, "POST", "/api/v1/network-servers",
+		"{\"authorization\":\"Basic " KEY "\"}", "authorization_sha256");
+	assert_refused(fake, "POST", "/api/v1/network-servers", "{\"password\":\"" KEY "\"}",
+		"authorization_sha256");
+	assert_refused(fake, "POST", "/api/v1/network-servers", "{\"private_key\":\"" KEY "\"}",
+		"private keys");
+	assert_refused(fake, "POST", "/api/v1/network-servers", "{\"certificate\":\"" KEY "\"}",
+		"certificates");
 	assert_refused(
 		fake, "POST", "/api/v1/network-servers", "{\"kek\":\"" KEY "\"}", "kek_envelope");
 }
@@ -87,8 +97,7 @@ static void test_unknown_members(void **state)
 	struct fake *fake = *state;
 
 	assert_refused(fake, "POST", "/api/v1/devices", "{" DEVICE ",\"colour\":1}", "\"colour\"");
-	assert_refused(fake, "POST", "/api/v1/network-servers", "{\"answer_url\":\"u\"}",
-		"\"answer_url\"");
+	assert_refused(fake, "POST", "/api/v1/network-servers", "{\"a_url\":\"u\"}", "\"a_url\"");
 	assert_refused(fake, "PATCH", "/api/v1/application-servers/a", "{\"\\u001b[1m\\\"\":1}",
 		"\"?[1m?\"");
 	/* a key where a name should be */
@@ -173,16 +182,79 @@ static void test_missing_members(void **state)
 		"{\"kek_envelope\":\"MAA=\",\"kek_label\":null}", "kek_label");
 }
 
+static void test_keks(void **state)
+{
+	struct fake *fake = *state;
+	const char *const wrong[][2] = {
+		{"{\"envelope\":\"MAA=\"}", "label is missing"},
+		{"{\"label\":\"l\"}", "envelope is missing"},
+		{"{\"label\":null,\"envelope\":\"MAA=\"}", "label must"},
+		{"{\"label\":\"\",\"envelope\":\"MAA=\"}", "label must"},
+		{"{\"label\":\"" LONG_64 "\",\"envelope\":\"MAA=\"}", "label must"},
+		{"{\"label\":\"l\",\"envelope\":null}", "envelope must"},
+		{"{\"label\":\"l\",\"envelope\":\"" KEY "\"}", "envelope must"},
+		{"{\"label\":\"l\",\"envelope\":\"MAA=\",\"current\":true}", "\"current\""},
+		{"{\"label\":\"l\",\"kek\":\"" KEY "\"}", "seal"},
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_refused(
+			fake, "POST", "/api/v1/network-servers/a/keks", wrong[i][0], wrong[i][1]);
+		assert_refused(fake, "POST", "/api/v1/application-servers/a/keks", wrong[i][0],
+			wrong[i][1]);
+	}
+}
+
 static void test_wrong_values_of_peers(void **state)
 {
 	struct fake *fake = *state;
 	const char *const wrong[][2] = {
-		{"token_sha256", "null"},
+		{"token_sha256", "1"},
+		{"token_sha256", "\"\""},
 		{"token_sha256", "\"" KEY "\""},
 		{"token_sha256", "\"0x" KEY KEY "\""},
 		{"token_sha256", "\"00" KEY "0000000000000000000000000000zz\""},
 		{"token_sha256",
 			"\"0000000000000000000000000000000000000000000000000000000000000000\""},
+		{"authorization_sha256", "\"" KEY "\""},
+		{"authorization_sha256", "[]"},
+		{"authorization_sha256", "\"" ZEROS "\""},
+		{"certificates", "\"" DIGEST "\""},
+		{"certificates", "{}"},
+		{"certificates", "[\"" DIGEST "\"]"},
+		{"certificates", "[{}]"},
+		{"certificates", "[{\"sha256\":\"" KEY "\"}]"},
+		{"certificates", "[{\"sha256\":\"" ZEROS "\"}]"},
+		{"certificates", "[{\"sha256\":\"" DIGEST "\",\"not_after\":1}]"},
+		{"certificates", "[{\"sha256\":\"" DIGEST "\",\"not_after\":\"2027-01-01\"}]"},
+		{"certificates",
+			"[{\"sha256\":\"" DIGEST "\",\"not_after\":\"2027-02-30T00:00:00Z\"}]"},
+		{"certificates", "[{\"sha256\":\"" DIGEST "\",\"key\":\"" KEY "\"}]"},
+		{"certificates", "[{\"sha256\":\"" DIGEST "\"},{\"sha256\":\"" DIGEST "\"}]"},
+		{"certificates", "[{},{},{},{},{}]"},
+		{"subjects", "\"ns.example\""},
+		{"subjects", "[\"ns.example\"]"},
+		{"subjects", "[{\"name\":\"ns.example\"}]"},
+		{"subjects", "[{\"ca_sha256\":\"" DIGEST "\"}]"},
+		{"subjects", "[{\"ca_sha256\":\"" KEY "\",\"name\":\"ns.example\"}]"},
+		{"subjects", "[{\"ca_sha256\":\"" DIGEST "\",\"name\":\"\"}]"},
+		{"subjects", "[{\"ca_sha256\":\"" DIGEST "\",\"name\":\"a\\nb\"}]"},
+		{"subjects", "[{\"ca_sha256\":\"" DIGEST
+			     "\",\"name\":\"" LONG_64 LONG_64 LONG_64 LONG_64 "\"}]"},
+		{"subjects", "[{\"ca_sha256\":\"" DIGEST "\",\"name\":\"a\",\"more\":1}]"},
+		/* one name in two spellings */
+		{"subjects",
+			"[{\"ca_sha256\":\"" DIGEST "\",\"name\":\"A.b\"},{\"ca_sha256\":\"" DIGEST
+			"\",\"name\":\"a.B\"}]"},
+		{"answer_url", "1"},
+		{"answer_url", "\"\""},
+		{"answer_url", "\"ns.example\""},
+		{"answer_url", "\"http://ns.example/\""},
+		{"answer_url", "\"ftp://ns.example/\""},
+		{"answer_url", "\"https://user:" KEY "@ns.example/\""},
+		{"answer_url", "\"https://" LONG_64 "/" LONG_64 LONG_64 LONG_64 "\""},
+		{"app_s_key_in_clear", "1"},
+		{"app_s_key_in_clear", "null"},
 		{"kek_label", "\"\""},
 		{"kek_label", "1"},
 		{"kek_envelope", "\"" KEY "\""},
@@ -201,7 +273,7 @@ static void test_wrong_values_of_peers(void **state)
 		{"as_id", "7"},
 	};
 	const char *const names[] = {"", ".", "..", "a/b", "a b", LONG_64, "\\u00e4", "a\\n"};
-	char body[512];
+	char body[1024];
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		snprintf(body, sizeof(body), "{\"%s\":%s}", wrong[i][0], wrong[i][1]);
@@ -215,6 +287,8 @@ static void test_wrong_values_of_peers(void **state)
 	}
 	assert_refused(fake, "PATCH", "/api/v1/network-servers/a", "{\"name\":\"b\"}",
 		"cannot be changed");
+	assert_refused(fake, "PATCH", "/api/v1/network-servers/a", "{\"app_s_key_in_clear\":true}",
+		"application servers only");
 }
 
 /* Whatever is refused, no value of a body comes back or is logged. */
@@ -255,6 +329,7 @@ int main(void)
 		CASE(test_unknown_members),
 		CASE(test_wrong_values_of_devices),
 		CASE(test_missing_members),
+		CASE(test_keks),
 		CASE(test_wrong_values_of_peers),
 		CASE(test_values_are_not_logged),
 	};
