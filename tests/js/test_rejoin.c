@@ -256,8 +256,13 @@ static void test_last_session_without_opt_neg(void **state)
 {
 	struct world *world = *state;
 	struct lw_session_keys keys, old;
-	struct ipc_backend_req request;
+	struct ipc_backend_req request = world_join_req(world, WORLD_1_1, 0);
 
+	/* With no other session there is nothing that a MIC could be right for. */
+	request.mac_version = LW_VERSION_1_0_3;
+	request.dl_settings = 0;
+	world_joins(world, &request, &old);
+	refused(world, R0, 1, &old, KW_E_REJOIN);
 	join(world, WORLD_1_1, 1, &keys);
 	request = world_join_req(world, WORLD_1_1, 2);
 	request.mac_version = LW_VERSION_1_0_3;
