@@ -247,11 +247,13 @@ void js_event_to_ipc(
 	out->opt_neg = event->opt_neg;
 	out->procedure = (uint8_t)event->procedure;
 	memcpy(out->net_id, event->net_id.octets, LW_NET_ID_SIZE);
-	out->has_last = event->has_last;
+	/* With an accepted rejoin that is still the last DevNonce, for the replay of the journal. */
+	out->has_last = event->has_last && !(event->kind == KS_EVENT_ACCEPTED &&
+						   event->procedure != KS_PROCEDURE_JOIN);
 	out->err = event->err;
 	out->join_nonce = event->join_nonce;
 	out->dev_nonce = event->dev_nonce;
-	out->last_dev_nonce = event->last_dev_nonce;
+	out->last_dev_nonce = out->has_last != 0 ? event->last_dev_nonce : 0;
 	out->repeats = event->repeats;
 	out->counts_dev_nonce = lw_version_counts_dev_nonce(event->registered);
 	if (peer != NULL) {

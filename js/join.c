@@ -374,6 +374,9 @@ static enum kw_err accept_request(struct js_backend *backend, struct ks_txn *txn
 	if (err == KW_OK) {
 		err = build_answer(backend, attempt, root, ans);
 	}
+	if (err == KW_E_NO_KEK && attempt->repeated) {
+		js_backend_kek_missing(attempt, attempt->peer);
+	}
 	if (err == KW_OK && !attempt->repeated) {
 		err = ks_join_record(
 			txn, &attempt->state, attempt->device.version, &attempt->session);

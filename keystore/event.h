@@ -38,7 +38,8 @@ struct ks_event {
 	struct lw_net_id net_id;
 	uint32_t join_nonce; /* accepted, repeated; AppSKeyReq: of the session */
 	uint16_t dev_nonce;  /* or the RJcount of a Rejoin-request */
-	bool has_last;       /* a DevNonce (RJcount) had been accepted before this request */
+	/* A DevNonce had been accepted before this request; of a refused Rejoin: an RJcount. */
+	bool has_last;
 	uint16_t last_dev_nonce;
 	uint32_t repeats; /* at least 1 */
 	uint32_t ns_peer; /* id of the peer that asked */
