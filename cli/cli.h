@@ -91,6 +91,7 @@ int cli_init(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);
 int cli_device_import(struct cli *cli, int argc, char **argv);
 int cli_device_add(struct cli *cli, int argc, char **argv);
+int cli_ns_test(struct cli *cli, int argc, char **argv);
 int cli_events(struct cli *cli, int argc, char **argv);
 int cli_intake(struct cli *cli, int argc, char **argv);
 /* Reads its own options, --help included. */

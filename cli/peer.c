@@ -39,7 +39,6 @@ static int ns_list(struct cli *cli, int argc, char **argv);
 static int ns_show(struct cli *cli, int argc, char **argv);
 static int ns_set(struct cli *cli, int argc, char **argv);
 static int ns_remove(struct cli *cli, int argc, char **argv);
-static int ns_test(struct cli *cli, int argc, char **argv);
 static int as_add(struct cli *cli, int argc, char **argv);
 static int as_list(struct cli *cli, int argc, char **argv);
 static int as_show(struct cli *cli, int argc, char **argv);
@@ -82,7 +81,7 @@ const struct cli_command cli_ns_commands[] = {
 	[COMMAND_REMOVE] = {"ns remove", "forget a network server",
 		"Usage: keyward ns remove NAME\n\nExample:\n  keyward ns remove partner\n",
 		ns_remove},
-	[COMMAND_TEST] = {"ns test", NULL, "ns test is not supported by this version.\n", ns_test},
+	[COMMAND_TEST] = {"ns test", "try out what a network server would get", NULL, cli_ns_test},
 	{NULL, NULL, NULL, NULL},
 };
 
@@ -366,12 +365,6 @@ static int ns_set(struct cli *cli, int argc, char **argv)
 static int ns_remove(struct cli *cli, int argc, char **argv)
 {
 	return run_remove(cli, &cli_peer_ns, &cli_ns_commands[COMMAND_REMOVE], argc, argv);
-}
-
-static int ns_test(struct cli *cli, int argc, char **argv)
-{
-	skip_options(cli, &cli_ns_commands[COMMAND_TEST], argc, argv);
-	cli_usage(&cli_ns_commands[COMMAND_TEST], "not supported by this version");
 }
 
 static int as_list(struct cli *cli, int argc, char **argv)

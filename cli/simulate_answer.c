@@ -12,15 +12,18 @@
 
 void sim_verdict_fault(struct sim_verdict *verdict, enum sim_fault fault, const char *format, ...)
 {
+	char *text = verdict->details[fault];
 	va_list list;
 
-	if (verdict->fault != SIM_FAULT_NONE) {
-		return;
+	if (text[0] == '\0') {
+		va_start(list, format);
+		vsnprintf(text, SIM_TEXT_SIZE, format, list);
+		va_end(list);
 	}
-	verdict->fault = fault;
-	va_start(list, format);
-	vsnprintf(verdict->detail, sizeof(verdict->detail), format, list);
-	va_end(list);
+	if (verdict->fault == SIM_FAULT_NONE) {
+		verdict->fault = fault;
+		memcpy(verdict->detail, text, SIM_TEXT_SIZE);
+	}
 }
 
 /* What comes from the server goes to a terminal: ASCII only, and cut to fit. */
@@ -43,18 +46,18 @@ static bool same_id(const char *got, const char *sent)
 	return strncasecmp(got, "0x", 2) == 0 && strcasecmp(got + 2, sent) == 0;
 }
 
-static void expect_text(
-	struct sim_verdict *verdict, const json_t *answer, const char *name, const char *wanted)
+static void expect_text(struct sim_verdict *verdict, enum sim_fault fault, const json_t *answer,
+	const char *name, const char *wanted)
 {
 	const char *got = json_string_value(json_object_get(answer, name));
 	char shown[64];
 
 	if (got == NULL) {
-		sim_verdict_fault(verdict, SIM_FAULT_HEADER, "%s is missing or no string", name);
+		sim_verdict_fault(verdict, fault, "%s is missing or no string", name);
 	} else if (!same_id(got, wanted)) {
 		copy_text(shown, sizeof(shown), got);
-		sim_verdict_fault(verdict, SIM_FAULT_HEADER, "%s is \"%s\", expected \"%s\"", name,
-			shown, wanted);
+		sim_verdict_fault(
+			verdict, fault, "%s is \"%s\", expected \"%s\"", name, shown, wanted);
 	}
 }
 
@@ -66,10 +69,11 @@ static void check_header(const struct sim_ns *ns, const struct sim_join *join, c
 	char ns_id[LW_EUI_TEXT_SIZE];
 
 	lw_eui_write(&join->device->id.join_eui, join_eui);
-	expect_text(verdict, answer, "ProtocolVersion", ns->protocol_1_1 ? "1.1" : "1.0");
-	expect_text(verdict, answer, "MessageType", "JoinAns");
-	expect_text(verdict, answer, "SenderID", join_eui);
-	expect_text(verdict, answer, "ReceiverID", ns->sender);
+	expect_text(verdict, SIM_FAULT_PROTOCOL, answer, "ProtocolVersion",
+		ns->protocol_1_1 ? "1.1" : "1.0");
+	expect_text(verdict, SIM_FAULT_HEADER, answer, "MessageType", "JoinAns");
+	expect_text(verdict, SIM_FAULT_HEADER, answer, "SenderID", join_eui);
+	expect_text(verdict, SIM_FAULT_HEADER, answer, "ReceiverID", ns->sender);
 	if (!json_is_integer(transaction)) {
 		sim_verdict_fault(
 			verdict, SIM_FAULT_HEADER, "TransactionID is missing or no whole number");
@@ -80,7 +84,7 @@ static void check_header(const struct sim_ns *ns, const struct sim_join *join, c
 	}
 	if (ns->protocol_1_1 && ns->has_ns_id) {
 		lw_eui_write(&ns->ns_id, ns_id);
-		expect_text(verdict, answer, "ReceiverNSID", ns_id);
+		expect_text(verdict, SIM_FAULT_HEADER, answer, "ReceiverNSID", ns_id);
 	}
 }
 

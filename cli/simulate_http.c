@@ -21,7 +21,8 @@
 #define US_PER_S     1000000u
 #define US_PER_MS    1000u
 #define WAIT_MAX_US  (60 * (uint64_t)US_PER_S)
-#define HEADER_WIDTH 1100
+#define HEADER_WIDTH 4200
+#define TO_WIDTH     300
 
 struct transfer {
 	struct sim_http *http;
@@ -36,6 +37,7 @@ struct sim_http {
 	void *context;
 	CURLM *multi;
 	struct curl_slist *headers;
+	struct curl_slist *connect_to;
 	int epoll;
 	int timer;            /* wakes a wait shorter than a millisecond in time */
 	uint64_t curl_due_us; /* when curl wants to be called; NO_TIMER: not */
@@ -127,7 +129,7 @@ static bool add_header(struct sim_http *http, const char *line)
 	return list != NULL;
 }
 
-static bool make_headers(struct sim_http *http, const char *token)
+static bool make_headers(struct sim_http *http, const struct sim_http_options *options)
 {
 	char line[HEADER_WIDTH];
 	bool fits = true;
@@ -136,13 +138,31 @@ static bool make_headers(struct sim_http *http, const char *token)
 	if (!add_header(http, "Content-Type: application/json") || !add_header(http, "Expect:")) {
 		return false;
 	}
-	if (token != NULL) {
-		int length = snprintf(line, sizeof(line), "Authorization: Bearer %s", token);
+	if (options->token != NULL || options->authorization != NULL) {
+		bool bearer = options->token != NULL;
+		int length = snprintf(line, sizeof(line), "Authorization: %s%s",
+			bearer ? "Bearer " : "", bearer ? options->token : options->authorization);
 
 		fits = length > 0 && (size_t)length < sizeof(line) && add_header(http, line);
 		kw_wipe(line, sizeof(line));
 	}
 	return fits;
+}
+
+static bool make_connect_to(struct sim_http *http, const struct sim_http_options *options)
+{
+	char line[TO_WIDTH];
+	int length;
+
+	if (options->connect_to == NULL) {
+		return true;
+	}
+	length = snprintf(line, sizeof(line), "::%s", options->connect_to);
+	if (length <= 0 || (size_t)length >= sizeof(line)) {
+		return false;
+	}
+	http->connect_to = curl_slist_append(NULL, line);
+	return http->connect_to != NULL;
 }
 
 static bool prepare(
@@ -178,6 +198,13 @@ static bool prepare(
 	if (options->ca != NULL) {
 		curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca);
 		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	}
+	if (options->certificate != NULL) {
+		curl_easy_setopt(easy, CURLOPT_SSLCERT, options->certificate);
+		curl_easy_setopt(easy, CURLOPT_SSLKEY, options->key);
+	}
+	if (http->connect_to != NULL) {
+		curl_easy_setopt(easy, CURLOPT_CONNECT_TO, http->connect_to);
 	}
 	return curl_easy_setopt(easy, CURLOPT_URL, options->url) == CURLE_OK;
 }
@@ -228,7 +255,7 @@ struct sim_http *sim_http_create(
 	http->curl_due_us = NO_TIMER;
 	http->loopback_only = options->loopback_only;
 	http->connections = options->connections;
-	good = open_loop(http) && make_headers(http, options->token);
+	good = open_loop(http) && make_headers(http, options) && make_connect_to(http, options);
 	for (unsigned i = 0; good && i < options->connections; i++) {
 		good = prepare(http, &http->transfers[i], options);
 	}
@@ -260,6 +287,7 @@ void sim_http_destroy(struct sim_http *http)
 		kw_wipe(at->data, strlen(at->data));
 	}
 	curl_slist_free_all(http->headers);
+	curl_slist_free_all(http->connect_to);
 	if (http->epoll >= 0) {
 		close(http->epoll);
 	}

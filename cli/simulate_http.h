@@ -17,11 +17,15 @@
 
 struct sim_http_options {
 	const char *url;
-	const char *token;    /* bearer token; NULL: no Authorization */
-	const char *ca;       /* PEM file to trust instead of the system's; NULL: the system's */
-	unsigned connections; /* 1 to SIM_CONNECTIONS_MAX */
-	bool fresh;           /* a new connection for each request */
-	bool loopback_only;   /* refuse to connect anywhere else */
+	const char *token;         /* bearer token; NULL: no Authorization */
+	const char *authorization; /* any other value of Authorization; NULL: none */
+	const char *certificate;   /* TLS client certificate, PEM file; NULL: none */
+	const char *key;           /* its key, PEM file */
+	const char *connect_to; /* HOST:PORT to connect to instead of those in url; NULL: those */
+	const char *ca;         /* PEM file to trust instead of the system's; NULL: the system's */
+	unsigned connections;   /* 1 to SIM_CONNECTIONS_MAX */
+	bool fresh;             /* a new connection for each request */
+	bool loopback_only;     /* refuse to connect anywhere else */
 };
 
 /** What came back. Borrowed; valid during the call. */

@@ -179,6 +179,7 @@ const char *sim_fault_text(enum sim_fault fault)
 		[SIM_FAULT_TRANSPORT] = "no answer",
 		[SIM_FAULT_STATUS] = "HTTP status",
 		[SIM_FAULT_JSON] = "answer is no good JSON",
+		[SIM_FAULT_PROTOCOL] = "ProtocolVersion of the answer",
 		[SIM_FAULT_HEADER] = "header of the answer",
 		[SIM_FAULT_RESULT] = "no proper Result",
 		[SIM_FAULT_REFUSED] = "refused",

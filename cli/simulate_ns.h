@@ -81,7 +81,8 @@ enum sim_fault {
 	SIM_FAULT_TRANSPORT,   /* no answer: connection, TLS, time-out */
 	SIM_FAULT_STATUS,      /* HTTP status other than 200 */
 	SIM_FAULT_JSON,        /* not a JSON object, or a null in it */
-	SIM_FAULT_HEADER,      /* the header does not fit the request */
+	SIM_FAULT_PROTOCOL,    /* ProtocolVersion is not the one that was spoken */
+	SIM_FAULT_HEADER,      /* the rest of the header does not fit the request */
 	SIM_FAULT_RESULT,      /* no proper Result */
 	SIM_FAULT_REFUSED,     /* a ResultCode other than Success */
 	SIM_FAULT_FRAME,       /* PHYPayload is no Join-accept */
@@ -132,7 +133,9 @@ struct sim_key_seen {
 /** What became of a join. Holds session keys: wipe it (kw_wipe) when done. */
 struct sim_verdict {
 	enum sim_fault fault;
-	char detail[SIM_TEXT_SIZE];      /* which field and why; "" if there is nothing to add */
+	char detail[SIM_TEXT_SIZE]; /* which field and why; "" if there is nothing to add */
+	/* All that is wrong, the first of each kind, as `detail`; "": nothing of that kind. */
+	char details[SIM_FAULT_COUNT][SIM_TEXT_SIZE];
 	char result_code[SIM_CODE_SIZE]; /* "" if there was none */
 	char description[SIM_TEXT_SIZE]; /* the server's words, ASCII */
 	uint8_t phy_payload[LW_JOIN_ACCEPT_MAX];
@@ -156,7 +159,7 @@ struct sim_verdict {
 void sim_join_answer(struct lw_aes *aes, const struct sim_ns *ns, struct sim_join *join,
 	long status, const char *body, size_t length, struct sim_verdict *verdict);
 
-/** Set the fault if there is none yet, with words for people. */
+/** Note a fault, with words for people that are not empty; the first one counts. */
 void sim_verdict_fault(struct sim_verdict *verdict, enum sim_fault fault, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -33,6 +33,7 @@ static const struct route {
 	{"network-servers/*", "GET", po_ns_get, "network server read", false},
 	{"network-servers/*", "PATCH", po_ns_set, "network server change", true},
 	{"network-servers/*", "DELETE", po_ns_remove, "network server remove", true},
+	{"network-servers/*/probe", "POST", po_ns_probe, "network server probe", true},
 	{"network-servers/*/keks", "GET", po_ns_keks_list, "network server KEKs list", false},
 	{"network-servers/*/keks", "POST", po_ns_kek_add, "network server KEK add", true},
 	{"network-servers/*/keks/+", "DELETE", po_ns_kek_retire, "network server KEK retire", true},

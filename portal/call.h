@@ -36,6 +36,7 @@ void po_ns_add(struct po_call *call);
 void po_ns_get(struct po_call *call);
 void po_ns_set(struct po_call *call);
 void po_ns_remove(struct po_call *call);
+void po_ns_probe(struct po_call *call);
 void po_ns_keks_list(struct po_call *call);
 void po_ns_kek_add(struct po_call *call);
 void po_ns_kek_retire(struct po_call *call);

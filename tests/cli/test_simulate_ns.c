@@ -250,8 +250,8 @@ static void check_changes(enum lw_version version, const struct change *changes,
 static void a_change_in_any_field_is_found(void **state)
 {
 	static const struct change changes[] = {
-		{"ProtocolVersion", NULL, "\"1.1\"", SIM_FAULT_HEADER},
-		{"ProtocolVersion", NULL, NULL, SIM_FAULT_HEADER},
+		{"ProtocolVersion", NULL, "\"1.1\"", SIM_FAULT_PROTOCOL},
+		{"ProtocolVersion", NULL, NULL, SIM_FAULT_PROTOCOL},
 		{"SenderID", NULL, "\"70b3d57ed0001235\"", SIM_FAULT_HEADER},
 		{"SenderID", NULL, "\"70B3D57ED0001234\"", SIM_FAULT_NONE},
 		{"SenderID", NULL, "\"0x70B3D57ED0001234\"", SIM_FAULT_NONE},
@@ -308,7 +308,7 @@ static void a_change_in_any_field_of_1_1_is_found(void **state)
 	static const char *const other_wrap =
 		"\"f2950403cceb2d81edf988ab9fd3985d951fb979f7f6848a\"";
 	const struct change changes[] = {
-		{"ProtocolVersion", NULL, "\"1.0\"", SIM_FAULT_HEADER},
+		{"ProtocolVersion", NULL, "\"1.0\"", SIM_FAULT_PROTOCOL},
 		{"ReceiverNSID", NULL, NULL, SIM_FAULT_HEADER},
 		{"ReceiverNSID", NULL, "\"70b3d57ed0fe0002\"", SIM_FAULT_HEADER},
 		{"FNwkSIntKey", NULL, NULL, SIM_FAULT_KEY_SET},
@@ -325,6 +325,25 @@ static void a_change_in_any_field_of_1_1_is_found(void **state)
 
 	(void)state;
 	check_changes(LW_VERSION_1_1, changes, sizeof(changes) / sizeof(changes[0]));
+}
+
+/* The first one counts; the others are there for who asks. */
+static void every_kind_of_fault_is_noted(void **state)
+{
+	struct sim_verdict verdict;
+	struct scene scene;
+
+	(void)state;
+	make_scene(&scene, LW_VERSION_1_0_3);
+	json_object_del(scene.answer, "NwkSKey");
+	json_object_set_new(scene.answer, "TransactionID", json_integer(1));
+	json_object_set_new(scene.answer, "ReceiverID", json_string("000014"));
+	assert_int_equal(judge(&scene, &verdict), SIM_FAULT_HEADER);
+	assert_non_null(strstr(verdict.detail, "ReceiverID"));
+	assert_string_equal(verdict.details[SIM_FAULT_HEADER], verdict.detail);
+	assert_non_null(strstr(verdict.details[SIM_FAULT_KEY_SET], "NwkSKey"));
+	assert_string_equal(verdict.details[SIM_FAULT_PROTOCOL], "");
+	assert_string_equal(verdict.details[SIM_FAULT_MIC], "");
 }
 
 static void neither_app_s_key_nor_its_name_is_found(void **state)
@@ -602,6 +621,7 @@ int main(void)
 		cmocka_unit_test(a_right_answer_has_no_fault),
 		cmocka_unit_test(a_change_in_any_field_is_found),
 		cmocka_unit_test(a_change_in_any_field_of_1_1_is_found),
+		cmocka_unit_test(every_kind_of_fault_is_noted),
 		cmocka_unit_test(neither_app_s_key_nor_its_name_is_found),
 		cmocka_unit_test(a_change_in_any_field_of_the_accept_is_found),
 		cmocka_unit_test(a_join_nonce_that_does_not_rise_is_found),

@@ -119,7 +119,11 @@ def check_refusal(message, answer, shown):
     assert answer["ReceiverID"] == message["SenderID"], shown
     assert answer["TransactionID"] == message["TransactionID"], shown
     assert answer["MessageType"] == message["MessageType"][:-3] + "Ans", shown
-    assert set(answer) <= HEADER | {"Result"}, shown
+    # Who fetches a key is told again which one.
+    echoed = {"DevEUI", "SessionKeyID"} if message["MessageType"] == "AppSKeyReq" else set()
+    assert set(answer) <= HEADER | {"Result"} | echoed, shown
+    for name in echoed & set(answer):
+        assert answer[name] == message[name], shown
     assert set(answer["Result"]) <= {"ResultCode", "Description"}, shown
     known = CODES_1_0 if protocol == "1.0" else CODES_1_1
     assert code(answer) in known, f"not a code of that version: {shown}"

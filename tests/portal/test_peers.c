@@ -363,6 +363,48 @@ static void test_kek_refused(void **state)
 	assert_string_equal(fake_text(fake, "error.message"), answer.text);
 }
 
+/* A token of a test is asked of the vault and not recorded. */
+static void test_probe(void **state)
+{
+	struct fake *fake = *state;
+	const struct ipc_peer_req *req = &fake->body.peer;
+	static const struct ipc_peer_ans answer = {.peer = {.kind = IPC_PEER_NS, .name = "ns-1"}};
+	const char *path = "/api/v1/network-servers/ns-1/probe";
+
+	fake->answer = &answer;
+	assert_int_equal(fake_call(fake, "POST", path, "{\"token_sha256\":\"" DIGEST "\"}"), 200);
+	assert_int_equal(fake->kind, IPC_PEER_PROBE);
+	assert_int_equal(req->peer.kind, IPC_PEER_NS);
+	assert_string_equal(req->peer.name, "ns-1");
+	assert_int_equal(req->credential_count, 1);
+	assert_int_equal(req->credentials[0].credential.kind, IPC_CREDENTIAL_TOKEN);
+	assert_digest(req->credentials[0].credential.digest, DIGEST);
+	assert_string_equal(fake_text(fake, "name"), "ns-1");
+}
+
+static void test_probe_refused(void **state)
+{
+	struct fake *fake = *state;
+	const char *path = "/api/v1/network-servers/ns-1/probe";
+	static const char *const bodies[] = {"", "[]", "{}", "{\"token_sha256\":null}",
+		"{\"token_sha256\":\"00\"}", "{\"token_sha256\":7}",
+		"{\"token_sha256\":\"" DIGEST "\",\"any_device\":true}"};
+
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		assert_int_equal(fake_call(fake, "POST", path, bodies[i]), 400);
+	}
+	assert_int_equal(fake_call(fake, "POST", "/api/v1/network-servers/a b/probe",
+				 "{\"token_sha256\":\"" DIGEST "\"}"),
+		404);
+	assert_int_equal(fake_call(fake, "GET", path, NULL), 405);
+	assert_int_equal(fake_call(fake, "POST", "/api/v1/application-servers/as1/probe",
+				 "{\"token_sha256\":\"" DIGEST "\"}"),
+		404);
+	assert_int_equal(fake->asked, 0);
+	fake->err = KW_E_NOT_FOUND;
+	assert_int_equal(fake_call(fake, "POST", path, "{\"token_sha256\":\"" DIGEST "\"}"), 404);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fake_setup, fake_teardown)
 
 int main(void)
@@ -378,6 +420,8 @@ int main(void)
 		CASE(test_rubbish),
 		CASE(test_keks),
 		CASE(test_kek_refused),
+		CASE(test_probe),
+		CASE(test_probe_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
