@@ -566,7 +566,8 @@ def test_children_have_only_their_descriptors():
                 assert len(texts) == 6, (name, held)  # the PEM files, configured or not
                 assert len(tcp) == 1, (name, held)
                 listeners |= tcp
-    X
+                # And channel, two of signals, epoll; for posts an epoll and a pair to wake it.
+                assert len(held) == 17, (name, held)
             else:
                 assert not texts, (name, held)
                 assert not tcp, (name, held)
