@@ -136,6 +136,7 @@ static void report(struct http_post *post)
 		.status = post->outcome.status,
 		.attempts = post->attempts,
 		.took_ms = (unsigned)((now_us(client) - post->submitted_us) / US_PER_MS),
+		.target = post->target->name,
 		.reason = post->outcome.reason,
 	};
 

@@ -55,6 +55,7 @@ struct http_client_result {
 	unsigned status;    /* of the last answer; 0: there was none */
 	unsigned attempts;  /* how often a connection was sought; 0: it never came to that */
 	unsigned took_ms;   /* since http_client_post() */
+	const char *target; /* scheme, host and port, without path. Valid during the call only */
 	const char *reason; /* why not ok, for people; else "". Valid during the call only */
 };
 

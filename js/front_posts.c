@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* An answer is useless once the device has closed its receive windows, 5 and 6 s after its request. */
@@ -18,10 +19,12 @@ static void on_done(void *context, uint64_t tag, const struct http_client_result
 	posts->report->answers_posted += result->ok;
 	posts->report->answers_failed += !result->ok;
 	if (result->ok) {
-		kw_log(KW_LOG_INFO, "front", "answer posted", KW_NUM("txn", tag),
-			KW_NUM("attempts", result->attempts), KW_NUM("took_ms", result->took_ms));
+		kw_log(KW_LOG_INFO, "front", "answer posted", KW_STR("to", result->target),
+			KW_NUM("txn", tag), KW_NUM("attempts", result->attempts),
+			KW_NUM("took_ms", result->took_ms));
 	} else {
-		kw_log(KW_LOG_WARNING, "front", "an answer could not be posted", KW_NUM("txn", tag),
+		kw_log(KW_LOG_WARNING, "front", "an answer could not be posted",
+			KW_STR("to", result->target), KW_NUM("txn", tag),
 			KW_STR("reason", result->reason), KW_NUM("attempts", result->attempts),
 			KW_NUM("took_ms", result->took_ms));
 	}
@@ -113,6 +116,15 @@ size_t js_front_posts_pending(const struct js_front_posts *posts)
 	       (posts->retiring != NULL ? http_client_pending(posts->retiring) : 0);
 }
 
+/* Scheme, host and port: what follows may hold a token. */
+static void write_target(const char *url, char out[HTTP_URL_MAX + 1])
+{
+	const char *host = strstr(url, "://");
+	size_t before = host != NULL ? (size_t)(host - url) + 3 : 0;
+
+	snprintf(out, HTTP_URL_MAX + 1, "%.*s", (int)(before + strcspn(url + before, "/?")), url);
+}
+
 enum kw_err js_front_posts_send(struct js_front_posts *posts, const char *url,
 	const struct bi_request *request, const char *body, size_t length)
 {
@@ -120,8 +132,11 @@ enum kw_err js_front_posts_send(struct js_front_posts *posts, const char *url,
 		http_client_post(posts->client, url, body, length, request->transaction_id);
 
 	if (err != KW_OK) {
+		char target[HTTP_URL_MAX + 1];
+
+		write_target(url, target);
 		posts->report->answers_failed++;
-		kw_log(KW_LOG_WARNING, "front", "an answer cannot be posted", KW_STR("url", url),
+		kw_log(KW_LOG_WARNING, "front", "an answer cannot be posted", KW_STR("to", target),
 			KW_NUM("txn", request->transaction_id), KW_STR("reason", kw_err_text(err)));
 	}
 	return err;

@@ -18,6 +18,8 @@ static void done(void *context, uint64_t tag, const struct http_client_result *r
 	assert_true(tag < POSTER_REPORTS_MAX);
 	assert_false(poster->seen[tag]);
 	assert_non_null(result->reason);
+	assert_true(
+		strncmp(result->target, "http", 4) == 0 && strstr(result->target, "://") != NULL);
 	assert_true(result->ok == (result->reason[0] == '\0'));
 	poster->seen[tag] = true;
 	report = &poster->reports[tag];
