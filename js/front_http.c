@@ -129,6 +129,10 @@ static void refuse_identity(
 		js_front_refuse(http->report, request, 400, NULL,
 			"the proxy's client certificate header does not read");
 		break;
+	case KW_E_TOO_LONG:
+		js_front_refuse(http->report, request, 431, NULL,
+			"the proxy's client certificate header, or the chain in it, is too long");
+		break;
 	default:
 		js_front_refuse(http->report, request, 500, NULL, "the credential was not read");
 	}

@@ -52,6 +52,7 @@ void js_identities_trust(struct js_identities *identities, struct http_trust *tr
  *         KW_E_MISSING    nothing was shown that could be somebody's
  *         KW_E_CONFLICT   a header that may be there once is there twice
  *         KW_E_SYNTAX     a proxy's header that does not read
+ *         KW_E_TOO_LONG   it, or the chain in it
  *         KW_E_FORBIDDEN  plain HTTP from an address that is neither loopback nor a trusted proxy
  *         KW_E_CRYPTO, KW_E_NO_MEMORY
  */
