@@ -363,7 +363,8 @@ def test_who_may_ask():
                 home.refused(dict(body, SenderID=sender), "UnknownSender", home.app_token)
             frame, _ = device.rejoin(1, 30)
             for other in (join_req(device, 77, ProtocolVersion=protocol),
-                          rejoin_req(device, frame, protocol), home_ns_req(device, NET_ID, protocol)):
+                          rejoin_req(device, frame, protocol),
+                          home_ns_req(device, NET_ID, protocol)):
                 home.refused(other, "UnknownSender", home.app_token)
                 home.refused(dict(other, SenderID=AS_ID), "UnknownSender", home.app_token)
             home.refused(dict(body, ReceiverID="0102030405060708"), "UnkownReceiver",

@@ -72,7 +72,7 @@ def test_roaming_list():
 
 
 def test_sender_id():
-    """A network asks under its own NetIDs only: the roaming list is not for who calls himself so."""
+    """A network asks under its own NetIDs only: the roaming list helps no liar."""
     with Abroad() as home:
         home.set(home.device, "--net-id", NET_ID, "--roaming", PARTNER_ID)
         app = home.add_as()
@@ -233,7 +233,7 @@ def test_error_notif_of_a_stranger():
 
 
 def test_not_for_us():
-    """Other requests get MalformedRequest or MalformedMessage in their own answer; no request, 400."""
+    """Other requests get MalformedRequest or MalformedMessage in their own answer; the rest, 400."""
     with Abroad() as home:
         home.join()
         before = home.state()

@@ -1,4 +1,4 @@
-"""Rejoins of the types 0, 1 and 2, taken or not by a device that shares no code with the product."""
+"""Rejoins of the types 0, 1 and 2, judged by a device that shares no code with the product."""
 import os
 import random
 import signal

@@ -6,6 +6,8 @@ import sys
 import time
 
 from lorawan import Device, unwrap
+from network import (
+    AS_ID, NET_ID, PARTNER_ID, Home, Mobile, app_s_key_req, home_ns_req, rejoin_req)
 from server import Server, alive, code, join_req, run_tests
 
 JOIN_EUI = "70b3d57ed0001234"
@@ -115,6 +117,154 @@ def test_nowhere_but_in_the_vault():
             if path.is_file():
                 search(str(path), path.read_bytes(), secrets)
         del vault
+
+
+class Household(Home):
+    """Every procedure, KEKs that come and go, and all that was said and answered meanwhile."""
+
+    def __init__(self, **how):
+        super().__init__(devices=[Mobile(1), Mobile(3, "1.0.3")], **how)
+        self.said = []
+        self.sessions = {}  # name to octets of the keys of sessions, as the devices derived them
+        self.retired = {}
+
+    def cli(self, *args, **how):
+        printed = super().cli(*args, **how)
+        self.said.append(printed)
+        return printed
+
+    def post(self, body, token=None, **how):
+        status, answer, head = super().post(body, token, **how)
+        if "SessionKeyID" not in body or status != 200:
+            self.said.append(f"{answer} {head}")
+        return status, answer, head
+
+    def accepted(self, device, *args, **how):
+        keys = super().accepted(device, *args, **how)
+        self.sessions.update({
+            f"{name} {device.eui} {keys['join_nonce']}": bytes.fromhex(value)
+            for name, value in keys.items() if name != "join_nonce"})
+        return keys
+
+    def root_keys(self):
+        keys = {f"AppKey {device.version}": device.app_key for device in self.devices}
+        return dict(keys, **{"NwkKey 1.1": self.device.nwk_key})
+
+    def lifetime_keys(self):
+        return {"JSIntKey": self.device.lifetime_key(6), "JSEncKey": self.device.lifetime_key(5)}
+
+    def all_keks(self):
+        return {f"KEK {label}": kek for label, kek in {**self.keks, **self.retired}.items()}
+
+    def live(self):
+        """Joins, rejoins and AppSKeyReqs under one KEK after the other, and what is refused."""
+        device = self.device
+        self.app_token = self.add_as("app", AS_ID)
+        self.partner = self.server.add_ns("partner", "--net-id", PARTNER_ID)
+        for each in self.devices:
+            self.set(each, "--as-id", AS_ID, "--app-s-key", "wrapped", "--roaming", PARTNER_ID)
+        for number, size in enumerate((16, 24, 32)):
+            for kind, name in (("ns", "home"), ("as", "app")):
+                self.add_kek(kind, name, f"{name}-{size}", os.urandom(size))
+            for each in self.devices:
+                self.join(each)
+                self.fetch(each)
+            for rejoin in (0, 1, 2):
+                self.rejoin(rejoin)
+                self.fetch(device)
+            frame, _ = device.rejoin(number, 60)
+            forged = frame[:-1] + bytes([frame[-1] ^ 1])
+            self.refused(rejoin_req(device, forged), "MICFailed")
+            self.refused(app_s_key_req(device, "00" * 16), "UnknownDevEUI", self.app_token)
+            self.succeeded(home_ns_req(device), self.partner)
+            if number:
+                for kind, name in (("ns", "home"), ("as", "app")):
+                    label = f"{name}-{(16, 24)[number - 1]}"
+                    self.cli("kek", "retire", f"--{kind}", name, "--kek-label", label)
+                    self.retired[label] = self.keks.pop(label)
+        # Without a KEK: refused, with a word in the log.
+        self.retired["app-32"] = self.keks.pop("app-32")
+        self.cli("kek", "retire", "--as", "app", "--kek-label", "app-32", "--force")
+        self.refused(app_s_key_req(device, device.session_key_id), "Other", self.app_token)
+        self.refused(rejoin_req(device, device.rejoin(1)[0]), "JoinReqFailed")
+        for words in (["status"], ["events", "--limit", "1000"], ["ns", "show", "home"],
+                      ["as", "show", "app"], ["kek", "list", "--ns", "home"],
+                      ["kek", "list", "--as", "app"], ["device", "show", device.eui],
+                      ["device", "list"], ["ns", "list"], ["as", "list"]):
+            self.cli(*words)
+            self.cli("--json", *words)
+
+    def fetch(self, device):
+        answer = self.succeeded(app_s_key_req(device, device.session_key_id), self.app_token)
+        assert self.opened(answer["AppSKey"]) == device.session["AppSKey"]
+
+
+def files_of(server):
+    return [path for path in server.folder.rglob("*") if path.is_file()]
+
+
+def test_every_procedure():
+    """Root keys, JSIntKey, JSEncKey and KEKs after rejoins, AppSKeyReq and changes of KEKs; session
+    keys in no file and no log, and wrapped wherever they were sent."""
+    with Household(level="debug") as home:
+        home.live()
+        secrets = {**home.root_keys(), **home.lifetime_keys(), **home.all_keks()}
+        assert len(home.sessions) > 30 and len(home.all_keks()) == 6
+        search("what was printed and answered", "".join(home.said).encode(),
+               {**secrets, **home.sessions})
+        time.sleep(1.5)  # the fold and the join log's refusals
+        for path in files_of(home.server):
+            search(str(path), path.read_bytes(), {**secrets, **home.sessions})
+        if os.geteuid() == 0:
+            children = home.server.children()
+            del children["vault"]
+            children["keywardd"] = home.server.process.pid
+            for name, pid in children.items():
+                for piece in memory(pid):
+                    search(f"the memory of {name}", piece, secrets)
+        home.crash()
+        home.refused(app_s_key_req(home.device, home.device.session_key_id), "Other",
+                     home.app_token)
+        home.server.stop()
+        for path in files_of(home.server):
+            search(str(path), path.read_bytes(), {**secrets, **home.sessions})
+
+
+def test_vault_forgets():
+    """Keys of sessions are derived, sent and wiped: the vault keeps none of them, nor root keys."""
+    if os.geteuid() != 0:
+        return
+    with Household() as home:
+        home.live()
+        time.sleep(1.5)
+        secrets = {**home.root_keys(), **home.lifetime_keys(), **home.sessions}
+        pieces = list(memory(home.server.children()["vault"]))
+        # The search itself works: the vault remembers the name of the last network server.
+        assert any(b"partner" in piece for piece in pieces)
+        for piece in pieces:
+            search("the memory of the vault", piece, secrets)
+
+
+def test_session_keys_in_the_clear():
+    """Also where no KEK is agreed: in the answers, and nowhere else."""
+    with Household(level="debug") as home:
+        home.add_as("app", AS_ID, "--app-s-key-in-clear")
+        home.app_token = "token-of-app-0123456789abcdef"
+        home.set(home.device, "--as-id", AS_ID, "--app-s-key", "inline-id")
+        home.join()
+        for kind in (0, 1, 2, 0, 1, 2):
+            home.rejoin(kind)
+            home.fetch(home.device)
+        time.sleep(1.5)
+        secrets = {**home.root_keys(), **home.lifetime_keys(), **home.sessions}
+        assert len(home.sessions) == 7 * 4
+        for path in files_of(home.server):
+            search(str(path), path.read_bytes(), secrets)
+        home.server.stop()
+        for path in files_of(home.server):
+            search(str(path), path.read_bytes(), secrets)
+        # They were there to be found.
+        assert home.device.session["AppSKey"] in "".join(home.said)
 
 
 def test_no_core_is_left():
