@@ -1,8 +1,10 @@
 """JoinReq as ChirpStack and The Things Stack write it, and answers as strictly as they read them.
 
 The bodies and headers are those of the two programs' clients; the readers of the conformance suite
-fail where theirs do. One test for each thing on which the two differ, then both through every way of delivering keys.
+fail where theirs do. One test for each thing on which the two differ, then both through every way of
+delivering keys.
 """
+import base64
 import contextlib
 import json
 import pathlib
@@ -10,6 +12,7 @@ import random
 import re
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -19,7 +22,8 @@ from server import SLOW, Server, run_tests
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "conformance"))
 from readers import (  # noqa: E402
-    THREE_KEYS, Refused, chirpstack_reads, no_doubles, things_reads)
+    THREE_KEYS, Refused, chirpstack_reads, chirpstack_reads_home, no_doubles, things_reads,
+    things_reads_app_s_key, things_reads_home)
 
 JOIN_EUI = "70b3d57ed0001234"
 NET_ID = "000013"
@@ -141,12 +145,15 @@ class Site:
     def host(self):
         return f"localhost:{self.server.port}"
 
-    def connect(self, protocols=None):
+    def connect(self, protocols=None, client=None):
         link = socket.create_connection(("127.0.0.1", self.server.port), timeout=10 * SLOW)
         if self.server.tls:
             context = ssl.create_default_context(cafile=str(self.server.folder / "tls.pem"))
             if protocols:
                 context.set_alpn_protocols(protocols)
+            if client:
+                context.load_cert_chain(self.server.folder / f"{client}.pem",
+                                        self.server.folder / f"{client}.key")
             link = context.wrap_socket(link, server_hostname="localhost")
         return link
 
@@ -322,6 +329,147 @@ def test_row_auth():
                 assert status == 401 and text == b"", f"HTTP {status} {text}"
                 assert "www-authenticate" in headers, headers
         site.joins(device, "chirpstack")
+
+
+def authorized(site, octets, value, client=None):
+    """One request with another value of Authorization (None: none), or a client certificate."""
+    line = b"" if value is None else b"Authorization: " + value.encode() + b"\r\n"
+    octets = re.sub(rb"(?i)\r\nauthorization: [^\r]*\r\n", lambda _: b"\r\n" + line, octets,
+                    count=1)
+    with contextlib.closing(site.connect(client=client)) as link:
+        link.sendall(octets)
+        status, _, text = take_answer(link)
+        return status, text
+
+
+def test_row_auth_basic_and_any_value():
+    """`basic-auth` of the one, an `authorization_header` with any scheme of the other."""
+    with Site() as site:
+        path = site.server.folder / "basic"
+        path.write_text("things:pass-word-0123\n")
+        path.chmod(0o600)
+        site.server.cli("ns", "set", "things", "--basic-file", path)
+        site.server.cli("ns", "set", "chirpstack", "--authorization-file", "-",
+                        text="ApiKey chirpstack-0123456789\n")
+        basic = "Basic " + base64.b64encode(b"things:pass-word-0123").decode()
+        device = site.devices["1.1"]
+        for protocol in ("1.0", "1.1"):
+            body = things_body(device, device.dev_nonce, protocol)
+            octets = things_octets(body, "", site.host)
+            site.accepted(device, things_reads(*authorized(site, octets, basic), body))
+        body = chirpstack_body(device, device.dev_nonce)
+        octets = chirpstack_octets(body, "", site.host)
+        for wrong in (basic[:-4], "ApiKey chirpstack-012345678", "chirpstack-0123456789", None):
+            assert authorized(site, octets, wrong) == (401, b""), wrong
+        session = chirpstack_reads(
+            *authorized(site, octets, "ApiKey chirpstack-0123456789"), body)
+        site.accepted(device, session)
+
+
+def test_row_auth_client_certificate():
+    """Both can show one, without any Authorization; a wrong one is nobody's."""
+    with Site(tls=True) as site:
+        for name in ("chirpstack", "things", "nobody"):
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                 "ec_paramgen_curve:P-256", "-nodes", "-days", "40", "-subj", f"/CN={name}",
+                 "-keyout", site.server.folder / f"{name}.key",
+                 "-out", site.server.folder / f"{name}.pem"], check=True, capture_output=True)
+            if name != "nobody":
+                site.server.cli("ns", "set", name, "--token-file", "", "--certificate",
+                                site.server.folder / f"{name}.pem")
+        for device in site.devices.values():
+            body = chirpstack_body(device, device.dev_nonce)
+            octets = chirpstack_octets(body, "", site.host)
+            for client in (None, "nobody"):
+                assert authorized(site, octets, None, client) == (401, b""), client
+            site.accepted(device, chirpstack_reads(
+                *authorized(site, octets, None, "chirpstack"), body))
+            for protocol in ("1.0", "1.1"):
+                body = things_body(device, device.dev_nonce, protocol)
+                octets = things_octets(body, "", site.host)
+                assert authorized(site, octets, None)[0] == 401
+                site.accepted(device, things_reads(
+                    *authorized(site, octets, None, "things"), body))
+
+
+def things_app_s_key_body(device, session_key_id, protocol, **changes):
+    """As its Application Server writes it: no SenderNSID in either version."""
+    body = {
+        "ProtocolVersion": protocol,
+        "TransactionID": 0,
+        "MessageType": "AppSKeyReq",
+        "SenderID": "as.example",
+        "ReceiverID": device.join_eui.hex().upper(),
+        "DevEUI": device.dev_eui.hex().upper(),
+        "SessionKeyID": session_key_id.upper(),
+    }
+    return dict(body, **changes)
+
+
+def test_row_app_s_key_req():
+    """The Things Stack's Application Server fetches AppSKey, on a path of its own."""
+    for kek in (None, AS_KEK):
+        with Site(settings="[server]\npaths = / /app-s-key", delivery=("fetch", "fetch")) as site:
+            site.server.cli("as", "add", "app", "--as-id", "as.example", "--token-file", "-",
+                            "--app-s-key-in-clear", text="token-of-app-0123456789abcdef\n")
+            keks = {}
+            if kek:
+                keks["as-kek-2026"] = kek
+                site.server.cli("kek", "add", "--as", "app", "--kek-label", "as-kek-2026",
+                                "--kek-file", site.kek_file(kek))
+            for device in site.devices.values():
+                site.server.cli("device", "set", device.dev_eui.hex(), "--as-id", "as.example")
+
+            def fetch(body, path="/"):
+                with contextlib.closing(site.connect(["h2", "http/1.1"])) as link:
+                    link.sendall(things_octets(body, "token-of-app-0123456789abcdef", site.host,
+                                               path))
+                    status, _, octets = take_answer(link)
+                assert octets.isascii() and b"\\" not in octets and b"null" not in octets, octets
+                return things_reads_app_s_key(status, octets, body, keks)
+
+            for device, dialect in site.both():
+                session = site.joins(device, dialect)
+                name = session.answer["SessionKeyID"]
+                for protocol in ("1.0", "1.1"):
+                    for path in ("/", "/app-s-key"):
+                        key = fetch(things_app_s_key_body(device, name, protocol), path)
+                        assert key.hex() == session.device_app_s_key, f"{dialect} {device.version}"
+                    # What it makes up for a join without SessionKeyID is never sent; if it were:
+                    body = things_app_s_key_body(device, "00" * 16, protocol)
+                    refused_with("UnknownDevEUI", fetch, body)
+
+
+def test_row_home_ns_req():
+    """ChirpStack asks in 1.0 and lower case, The Things Stack in its own way."""
+    with Site(settings="[server]\npaths = / /home-ns") as site:
+        site.server.cli("ns", "set", "chirpstack", "--net-id", "00002d")
+        for device in site.devices.values():
+            site.joins(device, "things 1.1")
+            body = {"ProtocolVersion": "1.0", "SenderID": "00002d", "ReceiverID": JOIN_EUI,
+                    "TransactionID": CHANCE.randrange(2 ** 32), "MessageType": "HomeNSReq",
+                    "DevEUI": device.dev_eui.hex()}
+            site.hang_up()
+            try:
+                chirpstack_reads_home(*site.chirpstack_sends(body), body)
+            except Refused as refusal:
+                assert refusal.code == "NoRoamingAgreement", refusal.answer
+            else:
+                raise AssertionError("told to a network that is not on the list")
+            site.server.cli("device", "set", device.dev_eui.hex(), "--roaming", "00002d")
+            assert chirpstack_reads_home(*site.chirpstack_sends(body), body).hex() == NET_ID
+            for protocol in ("1.0", "1.1"):
+                body = {"ProtocolVersion": protocol, "TransactionID": 0,
+                        "MessageType": "HomeNSReq", "SenderID": NET_ID,
+                        "SenderNSID": NS_ID.upper(), "ReceiverID": JOIN_EUI.upper(),
+                        "DevEUI": device.dev_eui.hex().upper()}
+                if protocol == "1.0":
+                    del body["SenderNSID"]
+                status, octets = site.things_sends(body, path="/home-ns")
+                assert things_reads_home(status, octets, body).hex() == NET_ID
+                home_ns_id = json.loads(octets).get("HNSID")
+                assert home_ns_id == (NS_ID if protocol == "1.1" else None), octets
 
 
 def test_row_time_out():
