@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "ipc/channel.h"
+#include "lorawan/aes.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -147,6 +148,10 @@ static void do_joins(struct loop *loop)
 		} else {
 			refuse_batch(&loop->channels[i], err);
 		}
+	}
+	/* Nobody knows when the next batch comes. */
+	if (lw_aes_forget(ks_store_aes(vault->store)) != KW_OK) {
+		kw_log(KW_LOG_ERROR, "vault", "the last keys stay in the cipher's context");
 	}
 	if (err == KW_OK) {
 		err = js_vault_commit(vault, txn);

@@ -77,6 +77,22 @@ enum kw_err lw_aes_start(struct lw_aes *aes, enum lw_aes_way way, const uint8_t 
 	return KW_OK;
 }
 
+enum kw_err lw_aes_forget(struct lw_aes *aes)
+{
+	static const uint8_t zeros[8 * (KEY_SIZES + 1)];
+	enum kw_err err = KW_OK;
+
+	for (size_t i = 0; err == KW_OK && i < KEY_SIZES; i++) {
+		struct lw_aes_run *run;
+
+		err = lw_aes_start(aes, LW_AES_ENCRYPT, zeros, 8 * (i + 2), &run);
+		if (err == KW_OK) {
+			err = lw_aes_start(aes, LW_AES_DECRYPT, zeros, 8 * (i + 2), &run);
+		}
+	}
+	return err;
+}
+
 enum kw_err lw_aes_run(struct lw_aes_run *run, const uint8_t *in, uint8_t *out, size_t length)
 {
 	int written = 0;

@@ -1,8 +1,8 @@
 /**
  * AES and AES-CMAC with keys given as octets, on contexts that are kept and only keyed again.
  *
- * The schedule of the last key of each size stays in its context until the next key or destroy: a
- * process that keeps a struct lw_aes holds secrets (kw_secret_process()).
+ * The schedule of the last key of each size stays in its context until the next key, lw_aes_forget()
+ * or destroy: a process that keeps a struct lw_aes holds secrets (kw_secret_process()).
  *
  * The one file that touches OpenSSL's cipher interface for lorawan/. Fetching a cipher costs more
  * than a whole join; so one `struct lw_aes` is made at start and used for everything.
@@ -31,6 +31,8 @@ struct lw_aes;
 struct lw_aes *lw_aes_create(void);
 /** Wipes the key schedules. NULL is fine. */
 void lw_aes_destroy(struct lw_aes *aes);
+/** Put a key of zeros in the place of every key used before. @return KW_OK, KW_E_CRYPTO */
+KW_MUST_CHECK enum kw_err lw_aes_forget(struct lw_aes *aes);
 
 /**
  * Encrypt or decrypt whole blocks in ECB.

@@ -242,7 +242,11 @@ def test_vault_forgets():
     with Household(map_size="16M") as home:
         home.live()
         time.sleep(1.5)
-        secrets = {**home.root_keys(), **home.sessions}
+        # JSIntKey was used last; and now, for a MIC that is wrong, a root key.
+        forged = join_req(home.device, 60000)
+        forged["PHYPayload"] = forged["PHYPayload"][:-2] + "00"
+        home.refused(forged, "MICFailed")
+        secrets = {**home.root_keys(), **home.lifetime_keys(), **home.sessions}
         pieces = list(memory(home.server.children()["vault"]))
         # The search itself works: the vault remembers the names of network servers.
         assert any(b"partner" in piece for piece in pieces)

@@ -205,6 +205,29 @@ static void subkeys_shift_with_and_without_carry(void **state)
 	assert_in_range(carries, 1, 63);
 }
 
+static void what_is_forgotten_is_a_key_of_zeros(void **state)
+{
+	static const size_t lengths[] = {16, 24, 32};
+	static const enum lw_aes_way ways[] = {LW_AES_ENCRYPT, LW_AES_DECRYPT};
+	const uint8_t zeros[32] = {0}, block[LW_BLOCK_SIZE] = {1, 2, 3};
+	uint8_t key[32], wanted[LW_BLOCK_SIZE], got[LW_BLOCK_SIZE];
+
+	(void)state;
+	memset(key, 0x5a, sizeof(key));
+	for (size_t i = 0; i < 6; i++) {
+		size_t length = lengths[i / 2];
+		struct lw_aes_run *run;
+
+		assert_int_equal(lw_aes_start(aes, ways[i % 2], key, length, &run), KW_OK);
+		assert_int_equal(lw_aes_forget(aes), KW_OK);
+		assert_int_equal(lw_aes_run(run, block, got, sizeof(got)), KW_OK);
+		assert_int_equal((i % 2 == 0 ? lw_aes_encrypt : lw_aes_decrypt)(
+					 aes, zeros, length, block, wanted, sizeof(wanted)),
+			KW_OK);
+		assert_memory_equal(got, wanted, sizeof(wanted));
+	}
+}
+
 static void destroy_takes_null(void **state)
 {
 	(void)state;
@@ -230,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(encrypts_whole_blocks_of_every_length),
 		cmocka_unit_test(refuses_other_key_lengths),
+		cmocka_unit_test(what_is_forgotten_is_a_key_of_zeros),
 		cmocka_unit_test(works_in_place_block_by_block),
 		cmocka_unit_test(a_new_key_replaces_the_old_one),
 		cmocka_unit_test(a_run_equals_single_calls),
