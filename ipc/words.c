@@ -186,6 +186,13 @@ static void add_disagree(struct words *words)
 
 static void add_sender(struct words *words)
 {
+	if (words->event->procedure == IPC_EVENT_APP_S_KEY) {
+		add(words,
+			"only an application server gets AppSKeys, and SenderID must be its AS-ID; "
+			"\"keyward as list\" shows whether %s is one, \"as set\" gives it another",
+			peer_or(words, "the sender"));
+		return;
+	}
 	if (words->peer[0] == '\0') {
 		add(words, "SenderID %s is not a network of the sender", words->net_id);
 		return;
@@ -292,8 +299,10 @@ static void add_reason(struct words *words)
 		break;
 	case KW_E_OTHER_AS:
 		add(words,
-			"the session was made for another application server than %s; \"device "
-			"show %s\" says whose the device is now",
+			"the session was made for another application server than %s, or before it "
+			"was there; \"device show %s\" says whose the device is now; the device "
+			"must "
+			"join again",
 			peer_or(words, "this one"), words->dev_eui);
 		break;
 	case KW_E_ROAMING:

@@ -132,8 +132,13 @@ static void test_refusals_of_other_procedures(void **state)
 	assert_has(&event, "none of the last 10 sessions");
 	event = refusal(KW_E_OTHER_AS);
 	strcpy(event.peer, "as2");
-	assert_has(&event, "another application server than as2");
+	assert_has(&event, "another application server than as2, or before it was there");
 	assert_has(&event, "device show 0004a30b001c0530");
+	event = refusal(KW_E_SENDER);
+	event.procedure = IPC_EVENT_APP_S_KEY;
+	strcpy(event.peer, "as2");
+	assert_has(&event, "SenderID must be its AS-ID");
+	assert_has(&event, "whether as2 is one");
 	event = refusal(KW_E_NO_KEK);
 	event.procedure = IPC_EVENT_APP_S_KEY;
 	strcpy(event.peer, "as2");
