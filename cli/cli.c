@@ -115,7 +115,10 @@ int cli_dispatch(struct cli *cli, const struct cli_command *commands, const char
 	const size_t skip = strlen(prefix);
 
 	if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+		printf("Usage: keyward [-c FILE] [--json] %s COMMAND ...\n\n", prefix);
 		list_commands(stdout, commands);
+		printf("\nkeyward %s COMMAND --help says how each is used, with examples.\n",
+			prefix);
 		return fflush(stdout) == 0 ? CLI_DONE : CLI_FAILED;
 	}
 	if (argc < 2) {

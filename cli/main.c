@@ -38,7 +38,7 @@ static const struct cli_command commands[] = {
 	{"init", "create store and master key", NULL, cli_init},
 	{"status", "processes, store, rates, latencies, warnings", NULL, cli_status},
 	{"device", "devices: import, add, list, show, set, block, remove ...", NULL, run_device},
-	{"ns", "network servers: add, list, show, set, remove", NULL, run_ns},
+	{"ns", "network servers: add, list, show, set, remove, test", NULL, run_ns},
 	{"as", "application servers: add, list, show, set, remove", NULL, run_as},
 	{"dns", "zone entries for JoinEUIs", NULL, run_dns},
 	{"kek", "KEKs of servers: add, list, retire", NULL, run_kek},
@@ -63,6 +63,7 @@ static const char tail[] = "\n"
 			   "Examples:\n"
 			   "  keyward init\n"
 			   "  keyward ns add home --net-id 000013 --token\n"
+			   "  keyward ns test home\n"
 			   "  keyward device import devices.csv --net-id 000013\n"
 			   "  keyward events --follow\n"
 			   "\n"

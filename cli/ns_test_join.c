@@ -82,7 +82,11 @@ static void tell_unauthorized(struct nst_run *run)
 								: "--certificate";
 	char help[NST_TEXT_SIZE];
 
-	snprintf(help, sizeof(help), "keyward ns set %s %s F lets it in", wish->name, option);
+	snprintf(help, sizeof(help), "keyward ns set %s %s F lets it in%s", wish->name, option,
+		wish->certificate != NULL
+			? "; one that is known by --ca and --subject needs that CA in "
+			  "tls_client_ca of keyward.conf, too"
+			: "");
 	nst_fail(&run->steps, NST_SENDER,
 		is_made(run) ? "--url leads to another join server than the one that this "
 			       "command administers, or a proxy drops Authorization"

@@ -189,7 +189,8 @@ int nst_steps_finish(struct nst_steps *steps)
 		return CLI_FAILED;
 	}
 	if (!steps->json) {
-		puts("All is good.");
+		puts(is_told(steps, NST_ANSWER) ? "All that can be seen from here is good."
+						: "All is good.");
 	}
 	return CLI_DONE;
 }

@@ -210,7 +210,10 @@ static int look_at_tls(struct nst_run *run, int fd)
 	}
 	if (!nst_tls_look(fd, run->target.url.host, run->target.ca, &tls)) {
 		nst_fail(&run->steps, NST_TLS,
-			"does this port speak TLS? See [server] tls_certificate", "%s", tls.why);
+			"does this port speak TLS? See [server] tls_certificate; a keywardd that "
+			"runs "
+			"since before it was set must be started again",
+			"%s", tls.why);
 		return CLI_FAILED;
 	}
 	tell_tls(run, &tls);

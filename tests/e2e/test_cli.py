@@ -17,7 +17,7 @@ COMMANDS = """
     init|status|events|simulate|intake certificate|dns zone
     device import|device add|device list|device show|device set|device block|device unblock
     device remove|device reset-nonces
-    ns add|ns list|ns show|ns set|ns remove|as add|as list|as show|as set|as remove
+    ns add|ns list|ns show|ns set|ns remove|ns test|as add|as list|as show|as set|as remove
     kek add|kek list|kek retire
 """
 COMMANDS = [command.strip() for command in re.split(r"[|\n]", COMMANDS) if command.strip()]
@@ -44,6 +44,11 @@ def test_help_has_examples():
         if len(words) == 2:
             group = keyward(words[0], "--help")
             assert group.returncode == 0 and words[1] in group.stdout, (command, group.stdout)
+            assert group.stdout.startswith(f"Usage: keyward [-c FILE] [--json] {words[0]} COMMAND")
+            listed = next(line for line in top.stdout.splitlines()
+                          if line.startswith(f"  {words[0]} "))
+            assert words[1] in listed or "..." in listed or words[1] in ("certificate", "zone"), \
+                f"{command} is not in keyward --help: {listed}"
         assert words[0] in top.stdout, f"{words[0]} is not in keyward --help"
 
 
@@ -90,7 +95,7 @@ def test_usage_errors():
         (["ns", "add", "x", "--net-id", "000013", "--subject", "s"], "--ca"),
         (["kek", "add", "--ns", "x", "--kek-label", "l"], "--kek-file"),
         (["kek", "retire", "--kek-label", "l"], "--ns"),
-        (["ns", "test", "x"], "not supported"),
+        (["ns", "test"], "NAME is missing"),
         (["ns", "set", "x"], "nothing to change"),
         (["as", "add", "x"], "--as-id is missing"),
         (["as", "show"], "NAME is missing"),

@@ -242,6 +242,8 @@ def test_answer_url():
         steps = run(server, "home", "--join-eui", "1122334455667788", status=1)
         assert results(steps, "sender", "join") == ["ok", "failed"], steps
         assert "JoinEUI" in steps["join"]["help"] and "answer" not in steps
+        said = server.cli("ns", "test", "home", *token_file(server)).splitlines()[-1]
+        assert said == "All that can be seen from here is good.", said
         server.cli("ns", "set", "home", "--answer-url", bad_url)
         steps = run(server, "home", status=1)
         assert results(steps, "join", "answer") == ["ok", "failed"], steps
