@@ -55,9 +55,10 @@ static void warn_joins(struct warnings *warnings, const struct ipc_status *statu
 	}
 	if (status->keks_missing > 0) {
 		warn(warnings,
-			"the joins of %lu peers are refused for want of a KEK; \"keyward ns "
-			"list\" and \"as list\" show whose, \"keyward kek add\" gives them one",
-			(unsigned long)status->keks_missing);
+			"%lu peer%s no current KEK, and joins that need it are refused; \"keyward "
+			"ns list\" and \"as list\" show whose, \"keyward kek add\" gives one",
+			(unsigned long)status->keks_missing,
+			status->keks_missing == 1 ? " has" : "s have");
 	}
 	if (status->dev_nonces_high > 0) {
 		warn(warnings,

@@ -285,8 +285,11 @@ static void test_warning_of_missing_keks(void **state)
 	assert_int_equal(fake_call(fake, "GET", "/api/v1/status", NULL), 200);
 	assert_int_equal(fake_number(fake, "peers.keks_missing"), 2);
 	assert_int_equal(json_array_size(fake_member(fake, "warnings")), 1);
-	assert_non_null(strstr(fake_text(fake, "warnings.0"), "2 peers"));
+	assert_non_null(strstr(fake_text(fake, "warnings.0"), "2 peers have no current KEK"));
 	assert_non_null(strstr(fake_text(fake, "warnings.0"), "keyward kek add"));
+	status.keks_missing = 1;
+	assert_int_equal(fake_call(fake, "GET", "/api/v1/status", NULL), 200);
+	assert_non_null(strstr(fake_text(fake, "warnings.0"), "1 peer has no current KEK"));
 }
 
 static void test_certificate(void **state)
