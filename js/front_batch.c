@@ -6,6 +6,7 @@
 #include "ipc/channel.h"
 #include "js/front_convert.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -88,13 +89,32 @@ void js_front_batch_gone(struct http_request *request)
 	}
 }
 
+/* Where a request comes from, or the proxy that passed it on; "?" where the system did not say. */
+static void write_address(const struct sockaddr *address, char out[INET6_ADDRSTRLEN])
+{
+	const void *octets = NULL;
+
+	if (address != NULL && address->sa_family == AF_INET) {
+		octets = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+	} else if (address != NULL && address->sa_family == AF_INET6) {
+		octets = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+	}
+	if (octets == NULL ||
+		inet_ntop(address->sa_family, octets, out, INET6_ADDRSTRLEN) == NULL) {
+		strcpy(out, "?");
+	}
+}
+
 void js_front_refuse(struct ipc_report *report, struct http_request *request, unsigned status,
 	const struct http_header *headers, const char *reason)
 {
+	char from[INET6_ADDRSTRLEN];
+
 	report->http_refused++;
 	if (kw_log_enabled(KW_LOG_INFO)) {
-		kw_log(KW_LOG_INFO, "front", "request refused", KW_NUM("status", status),
-			KW_STR("reason", reason));
+		write_address(http_request_address(request), from);
+		kw_log(KW_LOG_INFO, "front", "request refused", KW_STR("from", from),
+			KW_NUM("status", status), KW_STR("reason", reason));
 	}
 	http_answer(request, status, NULL, NULL, 0, headers);
 }

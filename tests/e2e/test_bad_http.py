@@ -39,6 +39,7 @@ def test_wrong_tokens():
                          dict(good, MessageType="NonsenseReq"), dict(good, CFList="00")):
                 status, answer, _ = bench.server.post(body, "wrong")
                 assert status == 401 and answer is None, f"{body}: HTTP {status} {answer}"
+            assert "request refused from=127.0.0.1 status=401" in bench.server.new_log()
             with Wire(bench.server) as wire:
                 wire.send(request("x" * 60000, good))
                 never_accepted(wire.answer(), "a token of 60000 characters")
