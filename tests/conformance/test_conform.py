@@ -274,18 +274,21 @@ def test_credentials_of_the_command_line():
     wrong = ["--header", "Authorization: Bearer nobody"]
     with stub_http.running() as (url, server), tempfile.TemporaryDirectory() as folder:
         common = ["--url", url, "--state", f"{folder}/state", "--case", "joinreq/accept/*"]
-        assert plain(*common, *wrong)[0] == 1
+        status, text = plain(*common, *wrong)
+        assert status == 1 and "every answer was 401" in text, text
         token = pathlib.Path(folder) / "token"
         value = server.fixture.peers["home"]["authorization"]
         token.write_text(value.removeprefix("Bearer ") + "\n")
-        assert plain(*common, "--token-file", str(token))[0] == 0
+        status, text = plain(*common, "--token-file", str(token))
+        assert status == 0 and "401" not in text, text
         assert plain(*common, "--header", "Authorization: " + value)[0] == 0
 
 
 def test_nothing_to_try():
     with stub_http.running() as (url, _):
         pass
-    assert plain("--url", url, "--state", "")[0] == 2, "nobody listens"
+    status, text = plain("--url", url, "--state", "")
+    assert status == 2 and url in text, f"nobody listens: {text}"
     assert plain("--url", "ftp://x/")[0] == 2
     assert plain()[0] == 2
     assert plain("--url", url, "--certificate", "x")[0] == 2

@@ -7,6 +7,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 from fixture import Fixture  # noqa: E402
+from provision_keyward import commands  # noqa: E402
 from server import Server, run_tests  # noqa: E402
 from station import Memory  # noqa: E402
 
@@ -19,48 +20,12 @@ class Site:
 
     def __enter__(self):
         self.server.__enter__()
-        for name, peer in self.fixture.peers.items():
-            self.add_peer(name, peer)
-        self.add_devices()
+        for args, text in commands(self.fixture):
+            self.server.cli(*args, text=text + "\n")
         return self
 
     def __exit__(self, *error):
         self.server.__exit__(*error)
-
-    def secret(self, name, text):
-        path = self.server.folder / name
-        path.write_text(text + "\n")
-        path.chmod(0o600)
-        return path
-
-    def add_peer(self, name, peer):
-        args = [peer["kind"], "add", name, "--token-file",
-                self.secret(name + ".token", peer["authorization"].removeprefix("Bearer "))]
-        if peer["kind"] == "ns":
-            args += ["--net-id", peer["net_id"], "--ns-id", peer["ns_id"]]
-        else:
-            args += ["--as-id", peer["as_id"]]
-        if "kek" in peer:
-            args += ["--kek-label", peer["kek"]["label"], "--kek-file",
-                     self.secret(name + ".kek", peer["kek"]["key"])]
-        self.server.cli(*args)
-
-    def add_devices(self):
-        self.server.cli("device", "import", "-", text=self.fixture.printed("csv"))
-        for device in self.fixture.devices.values():
-            entry = device.entry
-            if entry.get("absent"):
-                continue
-            home = self.fixture.peers[entry["home"]]
-            args = ["device", "set", entry["dev_eui"], "--net-id", home["net_id"],
-                    "--app-s-key", entry["delivery"]]
-            if "as" in entry:
-                args += ["--as-id", self.fixture.peers[entry["as"]]["as_id"]]
-            for name in entry.get("roaming", []):
-                args += ["--roaming", self.fixture.peers[name]["net_id"]]
-            self.server.cli(*args)
-            if entry.get("blocked"):
-                self.server.cli("device", "block", entry["dev_eui"])
 
     def conform(self, *args):
         """(exit status, parsed report) of a strict run."""
