@@ -14,8 +14,8 @@ from station import Memory  # noqa: E402
 class Site:
     """A server that knows the peers and devices of the fixture."""
 
-    def __init__(self):
-        self.server = Server()
+    def __init__(self, tls=False):
+        self.server = Server(tls=tls)
         self.fixture = Fixture(None, Memory(None, ""))
 
     def __enter__(self):
@@ -29,8 +29,12 @@ class Site:
 
     def conform(self, *args):
         """(exit status, parsed report) of a strict run."""
+        where = ["--url", f"http://127.0.0.1:{self.server.port}/"]
+        if self.server.tls:
+            where = ["--url", f"https://127.0.0.1:{self.server.port}/",
+                     "--ca", self.server.folder / "tls.pem"]
         done = subprocess.run(
-            [sys.executable, HERE / "conform", "--url", f"http://127.0.0.1:{self.server.port}/",
+            [sys.executable, HERE / "conform", *where,
              "--state", self.server.folder / "conform.state", "--strict", "--json", *args],
             capture_output=True, text=True)
         assert done.stdout, done.stderr
@@ -58,6 +62,14 @@ def test_again_and_again():
             wanted = {} if run == 0 else {"joinreq/first-dev-nonce-0/1.0.4",
                                           "joinreq/first-dev-nonce-0/1.1"}
             assert {case["name"] for case in others} == set(wanted), "\n" + shown(others)
+
+
+def test_over_tls():
+    """What ends early ends another way there, and is to be read all the same."""
+    with Site(tls=True) as site:
+        status, report = site.conform("--case", "transport/*")
+        others = [case for case in report["cases"] if case["result"] != "passed"]
+        assert status == 0 and len(report["cases"]) > 20, "\n" + shown(others)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class Link:
             connection.putheader("Content-Length", str(len(octets)))
         try:
             connection.endheaders(pieces(octets, chunked))
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
             pass  # refused before all was sent: the answer may be there
         answer = connection.getresponse()
         answer.body = answer.read()
