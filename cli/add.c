@@ -362,7 +362,12 @@ static int add_with_keys(struct cli *cli, const struct wish *wish)
 int cli_device_add(struct cli *cli, int argc, char **argv)
 {
 	struct wish wish;
+	int status;
 
 	read_wish(cli, argc, argv, &wish);
-	return wish.generate ? generate(cli, &wish) : add_with_keys(cli, &wish);
+	status = wish.generate ? generate(cli, &wish) : add_with_keys(cli, &wish);
+	if (status == CLI_DONE) {
+		cli_policy_note(cli, &wish.policy);
+	}
+	return status;
 }

@@ -304,6 +304,9 @@ static int run_set(struct cli *cli, int argc, char **argv)
 	cli_policy_members(&policy, request.json);
 	status = change(cli, &request, dev_eui, "changed");
 	json_decref(request.json);
+	if (status == CLI_DONE) {
+		cli_policy_note(cli, &policy);
+	}
 	return status;
 }
 

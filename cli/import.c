@@ -169,6 +169,9 @@ static int finish(struct cli_import *import, int status)
 		fprintf(stderr, "note: without --net-id only network servers with --any-device can "
 				"join these devices\n");
 	}
+	if (status == CLI_DONE && import->added > 0 && !import->dry_run) {
+		cli_policy_note(import->cli, policy);
+	}
 	json_decref(import->errors);
 	return import->refused > 0 ? CLI_FAILED : status;
 }

@@ -2,6 +2,7 @@
 
 #include "lorawan/eui.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,4 +149,58 @@ bool cli_policy_is_empty(const struct cli_policy *policy)
 {
 	return !policy->has_net_ids && !policy->has_roaming && policy->ns_id == NULL &&
 	       policy->as_id == NULL && policy->app_s_key == NULL && policy->name == NULL;
+}
+
+static bool has_as_id(const json_t *servers, const char *as_id)
+{
+	const json_t *server;
+	size_t index;
+
+	json_array_foreach(servers, index, server)
+	{
+		const char *text = json_string_value(json_object_get(server, "as_id"));
+
+		if (text != NULL && strcmp(text, as_id) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* @return true also where the list could not be had: what is not known is not said */
+static bool is_registered(struct cli *cli, const char *as_id)
+{
+	char after[80] = "";
+	bool found = false;
+	bool more = true;
+
+	while (more && !found) {
+		struct cli_path path;
+		struct cli_reply reply;
+		const char *resume;
+
+		cli_path_init(&path, "/application-servers");
+		if (after[0] != '\0') {
+			cli_path_query(&path, "after", after);
+		}
+		found = cli_api_get(cli, &path, &reply) != CLI_DONE ||
+			has_as_id(json_object_get(reply.json, "application_servers"), as_id);
+		resume = json_string_value(json_object_get(reply.json, "resume"));
+		more = json_is_true(json_object_get(reply.json, "more")) && resume != NULL;
+		snprintf(after, sizeof(after), "%s", resume == NULL ? "" : resume);
+		cli_reply_finish(&reply);
+	}
+	return found;
+}
+
+void cli_policy_note(struct cli *cli, const struct cli_policy *policy)
+{
+	if (policy->as_id == NULL || policy->as_id[0] == '\0' ||
+		is_registered(cli, policy->as_id)) {
+		return;
+	}
+	fprintf(stderr,
+		"note: no application server has the AS-ID %s; \"keyward as add\" before the next "
+		"join, or it never gets the AppSKey of that\n",
+		policy->as_id);
 }

@@ -48,6 +48,10 @@ void cli_policy_query(const struct cli_policy *policy, struct cli_path *path);
 void cli_policy_members(const struct cli_policy *policy, json_t *object);
 bool cli_policy_is_empty(const struct cli_policy *policy);
 
+/** Note on standard error if no application server has the AS-ID that was given: of what is joined
+ *  before there is one, it never gets the AppSKeys. */
+void cli_policy_note(struct cli *cli, const struct cli_policy *policy);
+
 /** Add to a list; too many end the program. An empty value is not added. */
 void cli_list_add(struct cli_list *list, const struct cli_command *command, const char *option,
 	const char *value);

@@ -5,7 +5,8 @@ import sys
 import time
 
 from commands import (
-    JOIN_EUI, KEY, NWK_KEY, add_device, ask, dev_eui, devices, fails, row, without_secrets,
+    JOIN_EUI, KEY, NWK_KEY, add_device, ask, dev_eui, devices, fails, row, table,
+    without_secrets,
 )
 from lorawan import cmac, Device
 from server import SLOW, code, join_req, run_tests, Server
@@ -238,6 +239,31 @@ def test_reset_nonces():
             assert ask(server, token, device, 7, DevAddr="26011bdc") == "JoinReqFailed"
             assert ask(server, token, device, 8) == "Success"
             assert device.last_join_nonce == 3
+
+
+def test_note_of_an_unknown_application_server():
+    """An AS-ID that nobody has is said: the AppSKeys of what joins now go to nobody."""
+    note = "note: no application server has the AS-ID as.example"
+    with Server() as server:
+        for number in range(20):  # more than a page
+            server.cli("as", "add", f"other{number}", "--as-id", f"as{number}.example")
+
+        def said(*args, text=None):
+            done = server.cli("device", *args, text=text, check=False)
+            assert done.returncode == 0, done.stderr
+            return done.stderr
+
+        with_as = ("--as-id", "as.example")
+        new = ("add", "--join-eui", JOIN_EUI, "--lorawan-version", "1.0.4", "--generate", *with_as)
+        assert note in said(*new, "--dev-eui", dev_eui(1))
+        assert note in said("import", "-", *with_as, text=table(row(2)))
+        assert note not in said("import", "-", "--dry-run", *with_as, text=table(row(3)))
+        assert note in said("set", dev_eui(1), *with_as)
+        assert note not in said("set", dev_eui(1), "--name", "x")
+        assert note not in said("set", dev_eui(1), "--as-id", "")
+        server.cli("as", "add", "zz", *with_as)
+        assert note not in said("set", dev_eui(1), *with_as)
+        assert note not in said("import", "-", *with_as, text=table(row(4)))
 
 
 if __name__ == "__main__":
