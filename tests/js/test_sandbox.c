@@ -76,6 +76,7 @@ struct things {
 	int memory;
 	struct sockaddr_un admin; /* where the listener is */
 	socklen_t admin_length;
+	bool no_hosts; /* there is no /etc/hosts */
 };
 
 static void *thread_body(void *arg)
@@ -159,7 +160,7 @@ static void try_no_sockets(const struct things *things)
 	REFUSED(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 	REFUSED(socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){0, 0}));
 	REFUSED(connect(things->pair[0], NULL, 0));
-	REFUSED(open("/etc/hosts", O_RDONLY));
+	REFUSED(open("/etc/nsswitch.conf", O_RDONLY));
 }
 
 /* Front and portal. */
@@ -207,13 +208,16 @@ static void try_reach(int type, int server)
 	ALLOWED(recv(server, &octet, 1, 0));
 }
 
-static void try_names(void)
+static void try_names(const struct things *things)
 {
 	const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *found = NULL;
 	bool names = landlock_known();
 
-	/* /etc/hosts knows it, and nobody else is asked */
+	/* In a bare chroot there may be none. Else it knows the name, and nobody else is asked. */
+	if (things->no_hosts) {
+		return;
+	}
 	if ((getaddrinfo("localhost", "443", &hints, &found) == 0) != names) {
 		fprintf(stderr, "names are %s\n", names ? "not looked up" : "looked up");
 		wrong++;
@@ -233,16 +237,16 @@ static void try_outwards(const struct things *things)
 	snprintf(memory, sizeof(memory), "/proc/self/fd/%d", things->memory);
 	try_reach(SOCK_STREAM, things->tcp);
 	try_reach(SOCK_DGRAM, things->udp);
-	try_names();
+	try_names(things);
 	ALLOWED(socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP) < 0 && errno == EPERM ? -1 : 0);
 	ALLOWED(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP));
 	ALLOWED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
 	if (landlock_known()) {
-		ALLOWED(open("/etc/hosts", O_RDONLY | O_CLOEXEC));
+		ALLOWED(open("/etc/nsswitch.conf", O_RDONLY | O_CLOEXEC));
 		ALLOWED(access("/etc/resolv.conf", F_OK) != 0 ? 0
 							      : open("/etc/resolv.conf", O_RDONLY));
 	} else {
-		REFUSED(open("/etc/hosts", O_RDONLY));
+		REFUSED(open("/etc/nsswitch.conf", O_RDONLY));
 	}
 	/* another address for a pair, as it would be to the admin socket */
 	ALLOWED(connect(pair[0], (const struct sockaddr *)&things->admin, things->admin_length) ==
@@ -250,11 +254,11 @@ static void try_outwards(const struct things *things)
 				errno == EISCONN
 			? 0
 			: -1);
-	FILTERED(open("/etc/hosts", O_WRONLY));
-	FILTERED(open("/etc/hosts", O_RDWR | O_CLOEXEC));
-	FILTERED(open("/etc/hosts", O_RDONLY | O_TRUNC));
-	FILTERED(open("/etc/hosts", O_RDONLY | O_CREAT, 0600));
-	FILTERED(open("/etc/hosts", O_PATH));
+	FILTERED(open("/etc/nsswitch.conf", O_WRONLY));
+	FILTERED(open("/etc/nsswitch.conf", O_RDWR | O_CLOEXEC));
+	FILTERED(open("/etc/nsswitch.conf", O_RDONLY | O_TRUNC));
+	FILTERED(open("/etc/nsswitch.conf", O_RDONLY | O_CREAT, 0600));
+	FILTERED(open("/etc/nsswitch.conf", O_PATH));
 	FILTERED(open(memory, O_RDWR)); /* as keywardd hands over: Landlock knows no such files */
 	REFUSED(open("/etc", O_RDONLY | O_DIRECTORY));
 	FILTERED(open("/tmp", O_RDWR | O_TMPFILE, 0600));
@@ -329,6 +333,7 @@ static void things_make(struct things *things)
 	things->admin_length = length;
 	things->tcp = loopback(SOCK_STREAM);
 	things->udp = loopback(SOCK_DGRAM);
+	things->no_hosts = access("/etc/hosts", R_OK) != 0;
 	things->memory = memfd_create("test", MFD_CLOEXEC);
 	ALLOWED(things->memory);
 }
