@@ -95,8 +95,7 @@ static void start(struct http_post *post)
 	set_due(post, HTTP_NEVER);
 }
 
-/* One at a time looks the name up, also because a transfer that finds the address while its own
- * look-up hangs would wait for it at its end, and the whole loop with it. */
+/* One at a time looks the name up, so that a target whose name hangs has one thread and not many. */
 static void start_next(struct http_client *client, struct http_target *target)
 {
 	struct http_post *post = TAILQ_FIRST(&target->line);

@@ -1,7 +1,7 @@
 /**
  * Posts JSON to peers without waiting for them: the one wrapper over libcurl's multi interface.
- * The caller's loop polls one descriptor and calls http_client_run(); nothing here blocks but
- * http_client_close(), so a URL may even lead back to this process's own server.
+ * The caller's loop polls one descriptor and calls http_client_run(); nothing here blocks, so a URL
+ * may even lead back to this process's own server.
  *
  * A target is scheme, host and port. Each has its own room and its own connections, kept open for
  * the next post: a peer that hangs takes nothing from another one. HTTP/1.1; redirects are not
@@ -16,7 +16,8 @@
  * frees. The process must ignore SIGPIPE.
  *
  * Needs a libcurl that takes certificates from memory (the one with OpenSSL) and finds names in a
- * thread of its own, one per target at most at a time.
+ * thread of its own, one per target at most at a time; those of a client that was closed end with the
+ * resolver's patience.
  *
  * For a sandbox, as strace shows it on Debian 12 (libcurl 7.88.1, glibc 2.36). After
  * http_client_open() no file is opened for a URL with an IP address or "localhost". Other names are
@@ -78,7 +79,7 @@ struct http_client_options {
 };
 
 /**
- * Reads what libcurl and OpenSSL want from disk (openssl.cnf), now and not later. One per process.
+ * Reads what libcurl and OpenSSL want from disk (openssl.cnf), now and not later.
  * Start the process with LD_BIND_NOW=1: a function bound at its first call leaves what was in the
  * vector registers on the stack.
  * Clears SSLKEYLOGFILE from the environment: libcurl would write TLS secrets there.
@@ -88,8 +89,8 @@ struct http_client_options {
 KW_MUST_CHECK enum kw_err http_client_open(
 	const struct http_client_options *options, struct http_client **out);
 /**
- * Drop everything: `done` is not called for posts under way. All memory is wiped and freed. May wait
- * for the resolver where a name is being looked up, to the end of its own patience. NULL is fine.
+ * Drop everything: `done` is not called for posts under way. All memory is wiped and freed, but for
+ * what a thread that looks a name up has until it ends; nobody waits for that. NULL is fine.
  */
 void http_client_close(struct http_client *client);
 

@@ -1,6 +1,7 @@
 /**
  * One try to send one post: everything that libcurl is told about a transfer, and what its outcome
- * means. Time is not libcurl's here: its own timeouts would end a name look-up by waiting for it.
+ * means. Time is not libcurl's here: its own timeouts would end a name look-up and leave its thread
+ * behind, and the next attempt would start another.
  * Private to http/.
  */
 #ifndef KW_HTTP_CLIENT_ATTEMPT_H
@@ -11,7 +12,7 @@
 #include <curl/curl.h>
 
 enum http_attempt_phase {
-	HTTP_ATTEMPT_OPENING,    /* the name may be looked up: it must not be stopped */
+	HTTP_ATTEMPT_OPENING,    /* the name may be looked up: not stopped, see above */
 	HTTP_ATTEMPT_CONNECTING, /* an address is tried, then TLS */
 	HTTP_ATTEMPT_SENT,       /* the request is on its way */
 };
@@ -59,7 +60,7 @@ void http_attempt_judge(
 	const struct http_attempt *attempt, CURLcode code, struct http_attempt_outcome *out);
 /** The status of the answer so far; 0: none. */
 unsigned http_attempt_status(const struct http_attempt *attempt);
-/** Wait for a look-up under way if there is one; end it and forget it. Not started is fine. */
+/** End it and forget it, without waiting: a look-up under way ends by itself. Not started is fine. */
 void http_attempt_stop(struct http_attempt *attempt, CURLM *multi);
 
 /** Whether this libcurl can do what is wanted of it: KW_OK, KW_E_UNSUPPORTED (logged),

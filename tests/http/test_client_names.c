@@ -148,37 +148,42 @@ static void a_slow_look_up_holds_up_nothing(void **state)
 	assert_non_null(strstr(poster.reports[20].reason, "Could not resolve host"));
 }
 
-static void closing_waits_for_the_look_up(void **state)
+/* The front closes a client on SIGHUP: its loop must not stand still as long as a resolver likes. */
+static void close_at_once(void)
 {
 	const struct http_client_options options = poster_options();
 	pthread_t thread;
 
-	(void)state;
-	post("https://slow.example/", 0);
-	await_count(&asked, 1);
+	/* Lets go of a close that waits after all, so that the test fails and does not hang. */
 	assert_int_equal(0, pthread_create(&thread, NULL, release_later, NULL));
 	poster_close(&poster);
-	assert_int_equal(1, read_count(&returned));
-	assert_int_equal(0, poster.reported);
+	assert_int_equal(0, read_count(&returned));
 	pthread_join(thread, NULL);
+	for (unsigned i = 0; i < 500 && read_count(&returned) < 1; i++) {
+		usleep(10 * 1000);
+	}
+	assert_int_equal(1, read_count(&returned));
 	poster_open(&poster, &options);
 }
 
-static void closing_waits_for_a_look_up_that_nobody_wants(void **state)
+static void closing_does_not_wait_for_a_look_up(void **state)
 {
-	const struct http_client_options options = poster_options();
-	pthread_t thread;
+	(void)state;
+	post("https://slow.example/", 0);
+	await_count(&asked, 1);
+	close_at_once();
+	assert_int_equal(0, poster.reported);
+}
 
+static void closing_does_not_wait_for_a_look_up_that_nobody_wants(void **state)
+{
 	(void)state;
 	post("https://slow.example/", 0);
 	await_count(&asked, 1);
 	poster.ahead_us = 5000000;
 	poster_await(&poster, 1);
-	assert_int_equal(0, pthread_create(&thread, NULL, release_later, NULL));
-	poster_close(&poster);
-	assert_int_equal(1, read_count(&returned));
-	pthread_join(thread, NULL);
-	poster_open(&poster, &options);
+	assert_int_equal(0, http_client_pending(poster.client));
+	close_at_once();
 }
 
 int main(void)
@@ -187,8 +192,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_unknown_name),
 		TEST(a_slow_look_up_holds_up_nothing),
-		TEST(closing_waits_for_the_look_up),
-		TEST(closing_waits_for_a_look_up_that_nobody_wants),
+		TEST(closing_does_not_wait_for_a_look_up),
+		TEST(closing_does_not_wait_for_a_look_up_that_nobody_wants),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
