@@ -75,6 +75,26 @@ static void lower(char *text)
 	}
 }
 
+/*
+ * A peer's name is looked for by its text alone (backend-if/credential.h), and a CA may be careful
+ * with one kind of name and not with another. A whole subject begins with a type and "=".
+ */
+static bool is_of_kind(enum http_name_kind kind, const char *text)
+{
+	bool uri = strstr(text, "://") != NULL || strncmp(text, "urn:", strlen("urn:")) == 0;
+
+	switch (kind) {
+	case HTTP_NAME_URI:
+		return uri && *text != ':' && text[strcspn(text, ":=")] == ':';
+	case HTTP_NAME_DNS:
+	case HTTP_NAME_COMMON:
+		return !uri && strchr(text, '=') == NULL;
+	case HTTP_NAME_SUBJECT:
+		break;
+	}
+	return true;
+}
+
 static void add_name(
 	struct http_certificate *out, enum http_name_kind kind, const void *octets, size_t length)
 {
@@ -87,14 +107,14 @@ static void add_name(
 	}
 	memcpy(name->text, octets, length);
 	name->text[length] = '\0';
-	if (!is_text(name->text, alternative)) {
+	if (kind == HTTP_NAME_DNS || kind == HTTP_NAME_COMMON) {
+		lower(name->text);
+	}
+	if (!is_text(name->text, alternative) || !is_of_kind(kind, name->text)) {
 		memset(name, 0, sizeof(*name));
 		return;
 	}
 	name->kind = kind;
-	if (kind == HTTP_NAME_DNS || kind == HTTP_NAME_COMMON) {
-		lower(name->text);
-	}
 	out->name_count++;
 }
 

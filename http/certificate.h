@@ -17,11 +17,11 @@
 #define HTTP_CERTIFICATE_NAME_MAX  255 /* octets of text */
 #define HTTP_CHAIN_MAX             8   /* certificates that a client shows, its own included */
 
-/** A name matches only one of its own kind: a DNS name and a CN are not the same claim. */
+/** No name reads like one of another kind, but that a CN stands in for a DNS name. */
 enum http_name_kind {
 	HTTP_NAME_SUBJECT, /* whole distinguished name as in RFC 4514: "CN=ns,O=Example" */
 	HTTP_NAME_DNS,     /* alternative name, in lower case; may begin with "*." */
-	HTTP_NAME_URI,     /* alternative name as it stands */
+	HTTP_NAME_URI,     /* alternative name as it stands; "urn:" in front or "://" in it */
 	HTTP_NAME_COMMON,  /* CN, lower case, escaped as in RFC 4514; only without a DNS name */
 };
 
@@ -42,8 +42,10 @@ struct http_certificate {
 /**
  * Read one certificate. Names come in the order of their kinds. Left out: names that are empty, too
  * long, beyond the sixteenth, not UTF-8 (alternative names: not ASCII) or with a control character
- * or NUL in them, and the CN if there are several; a DNS name left out still hides the CN. A value
- * that is no text stands in the subject as "#" and hexadecimal digits, as RFC 4514 has it.
+ * or NUL in them, and the CN if there are several; a DNS name or CN with "=" or "://" in it or
+ * "urn:" in front, and a URI without one of the last two, or with "=" before its first ":". A DNS
+ * name left out still hides the CN. A value that is no text stands in the subject as "#" and
+ * hexadecimal digits, as RFC 4514 has it.
  * @return KW_OK; KW_E_SYNTAX (not exactly one certificate), KW_E_TOO_LONG, KW_E_NO_MEMORY
  */
 KW_MUST_CHECK enum kw_err http_certificate_read(

@@ -219,6 +219,41 @@ static void names_that_are_left_out(void **state)
 	name_is(1, HTTP_NAME_DNS, "good");
 }
 
+/* Whose name is looked for is told by the text alone, so none may pass for one of another kind. */
+static void names_that_read_like_another_kind(void **state)
+{
+	static const char *const not_dns[] = {"cn=ns,o=example", "title=ns", "https://ns.example/",
+		"spiffe://example/ns", "urn:ns", "URN:ns"};
+	static const char *const not_uri[] = {"CN=ns,O=Example", "CN=urn:ns", "O=a,CN=https://ns",
+		"ns.example", "ns", "tag:ns", "://ns", "=urn:", ":urn:ns"};
+	static const char *const uri[] = {
+		"urn:ns", "spiffe://Example/NS", "https://ns.example/?CN=ns,O=Example"};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(not_dns) / sizeof(not_dns[0]); i++) {
+		const struct ca_options options = {.name = not_dns[i]};
+		const char *text = not_dns[i];
+
+		assert_int_equal(KW_OK, read_alternative(GEN_DNS, text, (int)strlen(text)));
+		assert_int_equal(1, got.name_count);
+		read_made(&options);
+		assert_int_equal(1, got.name_count);
+		assert_int_equal(HTTP_NAME_SUBJECT, got.names[0].kind);
+	}
+	for (unsigned i = 0; i < sizeof(not_uri) / sizeof(not_uri[0]); i++) {
+		const char *text = not_uri[i];
+
+		assert_int_equal(KW_OK, read_alternative(GEN_URI, text, (int)strlen(text)));
+		assert_int_equal(2, got.name_count);
+		name_is(1, HTTP_NAME_COMMON, "hidden");
+	}
+	for (unsigned i = 0; i < sizeof(uri) / sizeof(uri[0]); i++) {
+		assert_int_equal(KW_OK, read_alternative(GEN_URI, uri[i], (int)strlen(uri[i])));
+		assert_int_equal(3, got.name_count);
+		name_is(1, HTTP_NAME_URI, uri[i]);
+	}
+}
+
 static void subjects_that_are_left_out(void **state)
 {
 	static const struct {
@@ -334,6 +369,7 @@ int main(void)
 		cmocka_unit_test(more_names_than_are_read),
 		cmocka_unit_test(names_of_each_length),
 		cmocka_unit_test(names_that_are_left_out),
+		cmocka_unit_test(names_that_read_like_another_kind),
 		cmocka_unit_test(subjects_that_are_left_out),
 		cmocka_unit_test(only_one_whole_certificate),
 		cmocka_unit_test(damaged_certificates),
