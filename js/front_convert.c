@@ -75,11 +75,13 @@ static bool answer_valid(const struct bi_request *request, const struct ipc_back
 {
 	bool join = request->type == BI_TYPE_JOIN || request->type == BI_TYPE_REJOIN;
 
-	return (!join || answer->phy_length == LW_JOIN_ACCEPT_SIZE ||
-		       answer->phy_length == LW_JOIN_ACCEPT_MAX) &&
-	       key_valid(&answer->f_nwk_s_int_key) && key_valid(&answer->s_nwk_s_int_key) &&
-	       key_valid(&answer->nwk_s_enc_key) && key_valid(&answer->app_s_key) &&
-	       text_valid(answer->nwk_kek_label) && text_valid(answer->app_kek_label);
+	bool whole = answer->phy_length == LW_JOIN_ACCEPT_SIZE ||
+		     answer->phy_length == LW_JOIN_ACCEPT_MAX;
+
+	return (join ? whole : answer->phy_length == 0) && key_valid(&answer->f_nwk_s_int_key) &&
+	       key_valid(&answer->s_nwk_s_int_key) && key_valid(&answer->nwk_s_enc_key) &&
+	       key_valid(&answer->app_s_key) && text_valid(answer->nwk_kek_label) &&
+	       text_valid(answer->app_kek_label);
 }
 
 static struct bi_key key_of(const struct ipc_key *key)
