@@ -217,6 +217,7 @@ void js_backend_void(struct js_backend *backend, struct ipc_backend_ans *ans, en
 {
 	struct ipc_backend_ans kept = {
 		.number = ans->number, .err = err, .answer_url_length = ans->answer_url_length};
+	const bool was_join = ans->phy_length != 0;
 
 	if (ans->err != KW_OK) {
 		return;
@@ -224,6 +225,6 @@ void js_backend_void(struct js_backend *backend, struct ipc_backend_ans *ans, en
 	memcpy(kept.peer, ans->peer, sizeof(kept.peer));
 	kw_wipe(ans, sizeof(*ans));
 	*ans = kept;
-	backend->counters.accepted -= backend->counters.accepted > 0;
+	backend->counters.accepted -= was_join && backend->counters.accepted > 0;
 	backend->counters.refused++;
 }

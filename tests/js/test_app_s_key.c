@@ -337,6 +337,31 @@ static void test_join_log(void **state)
 	assert_int_equal(world->backend.counters.accepted, 1);
 }
 
+/* In one transaction with a join that cannot be kept: neither is answered, and one join is not counted. */
+static void test_a_failed_commit_counts_joins_only(void **state)
+{
+	struct world *world = *state;
+	const struct made made = (add_ases(world), make(world, WORLD_1_0_3, 1));
+	const struct ipc_backend_req asks = ask_as(world, WORLD_1_0_3, 1, &made);
+	const struct ipc_backend_req joins = world_join_req(world, WORLD_1_0_4, 1);
+	struct js_counters *counters = &world->backend.counters;
+	struct ipc_backend_ans key, join;
+	struct ks_txn *txn;
+
+	assert_int_equal(counters->accepted, 1);
+	assert_int_equal(ks_txn_begin(world->store, &txn), KW_OK);
+	(void)js_backend_answer(&world->backend, txn, &asks, &key);
+	(void)js_backend_answer(&world->backend, txn, &joins, &join);
+	ks_txn_abort(txn);
+	assert_int_equal(key.err, KW_OK);
+	js_backend_void(&world->backend, &key, KW_E_STORE_FULL);
+	js_backend_void(&world->backend, &join, KW_E_STORE_FULL);
+	assert_int_equal(key.err, KW_E_STORE_FULL);
+	assert_int_equal(key.app_s_key.length, 0);
+	assert_int_equal(counters->accepted, 1);
+	assert_int_equal(counters->refused, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +374,7 @@ int main(void)
 		WORLD_TEST(test_device_without_application_server),
 		WORLD_TEST(test_the_eleventh_session_is_forgotten),
 		WORLD_TEST(test_device_registered_anew),
+		WORLD_TEST(test_a_failed_commit_counts_joins_only),
 		WORLD_TEST(test_join_log),
 	};
 
