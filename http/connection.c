@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "http/x509.h"
 
 #include <stdlib.h>
 
@@ -10,6 +11,10 @@
  * session ticket, which cannot be larger than 64 KiB.
  */
 #define HANDSHAKE_MESSAGE_MAX ((size_t)32 * 1024)
+
+/* Of the RSA keys of clients: more than anybody has, and a millisecond to compute with. */
+#define RSA_MODULUS_MAX  (8192 / 8)
+#define RSA_EXPONENT_MAX (64 / 8)
 
 struct connection {
 	struct http_tls *tls; /* the certificate it was shown */
@@ -78,6 +83,76 @@ static struct connection *context_of(struct MHD_Connection *connection)
 	return info != NULL ? info->socket_context : NULL;
 }
 
+static size_t octets_of(const gnutls_datum_t *number)
+{
+	size_t zeros = 0;
+
+	while (zeros < number->size && number->data[zeros] == 0) {
+		zeros++;
+	}
+	return number->size - zeros;
+}
+
+static bool rsa_is_cheap(gnutls_x509_crt_t crt)
+{
+	gnutls_datum_t modulus = {0}, exponent = {0};
+	bool cheap = gnutls_x509_crt_get_pk_rsa_raw(crt, &modulus, &exponent) >= 0 &&
+		     octets_of(&modulus) <= RSA_MODULUS_MAX &&
+		     octets_of(&exponent) <= RSA_EXPONENT_MAX;
+
+	gnutls_free(modulus.data);
+	gnutls_free(exponent.data);
+	return cheap;
+}
+
+static bool key_is_cheap(const gnutls_datum_t *certificate)
+{
+	gnutls_x509_crt_t crt;
+	bool cheap = false;
+
+	if (http_x509_read(certificate->data, certificate->size, &crt) != KW_OK) {
+		return false;
+	}
+	switch (gnutls_x509_crt_get_pk_algorithm(crt, NULL)) {
+	case GNUTLS_PK_RSA:
+	case GNUTLS_PK_RSA_PSS:
+		cheap = rsa_is_cheap(crt);
+		break;
+	case GNUTLS_PK_ECDSA:
+	case GNUTLS_PK_EDDSA_ED25519:
+	case GNUTLS_PK_EDDSA_ED448:
+		cheap = true; /* named curves only */
+		break;
+	default:
+		break;
+	}
+	gnutls_x509_crt_deinit(crt);
+	return cheap;
+}
+
+/*
+ * The client is about to prove that it has the key of its certificate, and GnuTLS computes with
+ * whatever key that is: an RSA exponent as long as its modulus, in 32 KiB, takes minutes.
+ */
+static int before_proof(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+	const gnutls_datum_t *message)
+{
+	const gnutls_datum_t *shown;
+	unsigned count = 0;
+
+	(void)type;
+	(void)when;
+	(void)message;
+	if (incoming == 0) {
+		return 0; /* our own, in TLS 1.3 */
+	}
+	shown = gnutls_certificate_get_peers(session, &count);
+	if (shown == NULL || count == 0 || !key_is_cheap(&shown[0])) {
+		return GNUTLS_E_INSUFFICIENT_SECURITY;
+	}
+	return 0;
+}
+
 /* Without this the handshake fails: libmicrohttpd itself has no certificate to show. */
 static void session_prepare(
 	struct http_connections *connections, struct connection *kept, gnutls_session_t session)
@@ -93,6 +168,8 @@ static void session_prepare(
 	if (connections->ask_certificate) {
 		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
 		gnutls_certificate_send_x509_rdn_sequence(session, 1);
+		gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY,
+			GNUTLS_HOOK_PRE, before_proof);
 	}
 }
 

@@ -48,7 +48,8 @@ struct http_server_options {
 	/*
 	 * Ask each client for a certificate, name no CA (some clients show none if theirs is not
 	 * among those named), and let in those without one too. Nothing is verified here beyond
-	 * that the client has the key of what it shows: see http_request_certificates().
+	 * that the client has the key of what it shows: see http_request_certificates(). Only ECDSA,
+	 * EdDSA and RSA keys are taken, RSA to 8192 bits and exponents to 64.
 	 */
 	bool tls_ask_certificate;
 	size_t body_max; /* octets; more is 413 */

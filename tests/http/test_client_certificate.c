@@ -6,6 +6,9 @@
 #include "tests/http/drive.h"
 
 #include <dirent.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/param_build.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -166,6 +169,106 @@ static void a_client_with_a_certificate(void **state)
 		assert_true(seen_is(0, &tls.leaf));
 		assert_true(seen_is(1, &tls.middle));
 		client_close(&client);
+	}
+}
+
+static EVP_PKEY *key_of(const BIGNUM *n, const BIGNUM *e, const BIGNUM *d)
+{
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *key = NULL;
+	OSSL_PARAM *params;
+
+	assert_int_equal(1, OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n));
+	assert_int_equal(1, OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e));
+	assert_int_equal(1, OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_D, d));
+	params = OSSL_PARAM_BLD_to_param(build);
+	assert_int_equal(1, EVP_PKEY_fromdata_init(context));
+	assert_int_equal(1, EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, params));
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	EVP_PKEY_CTX_free(context);
+	return key;
+}
+
+/* Of a modulus of so many primes of 512 bits: quick to make, and good for signing. */
+static EVP_PKEY *make_rsa(unsigned primes, int exponent_bits)
+{
+	BN_CTX *context = BN_CTX_new();
+	BIGNUM *n = BN_new(), *e = BN_new(), *d = BN_new(), *phi = BN_new(), *prime = BN_new();
+	EVP_PKEY *key;
+
+	assert_true(BN_one(n) == 1 && BN_one(phi) == 1);
+	for (unsigned i = 0; i < primes; i++) {
+		assert_int_equal(1, BN_generate_prime_ex(prime, 512, 0, NULL, NULL, NULL));
+		assert_int_equal(1, BN_mul(n, n, prime, context));
+		assert_int_equal(1, BN_sub_word(prime, 1));
+		assert_int_equal(1, BN_mul(phi, phi, prime, context));
+	}
+	do {
+		assert_int_equal(1, BN_rand(e, exponent_bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD));
+	} while (BN_mod_inverse(d, e, phi, context) == NULL);
+	ERR_clear_error();
+	key = key_of(n, e, d);
+	BN_free(n);
+	BN_free(e);
+	BN_free(d);
+	BN_free(phi);
+	BN_free(prime);
+	BN_CTX_free(context);
+	return key;
+}
+
+/* With a certificate that another key has signed: who did is not looked at here. Takes the key. */
+static bool is_let_in(EVP_PKEY *key)
+{
+	static const char question[] = "POST / HTTP/1.1\r\nHost: ns\r\nContent-Length: 0\r\n\r\n";
+	struct ca_cert cert = {.key = key};
+	const size_t handled = tls.world.handled;
+	const struct ca_options options = {.name = "client"};
+	struct ca_cert other;
+	struct client client;
+
+	ca_make(&other, &options);
+	cert.x509 = X509_dup(other.x509);
+	assert_int_equal(1, X509_set_pubkey(cert.x509, key));
+	assert_true(X509_sign(cert.x509, other.key, EVP_sha256()) > 0);
+	client_open(&client, tls.world.port, tls.context);
+	show(&client, &cert, NULL);
+	if (handshake(&client) == 1) {
+		/* With TLS 1.3 that may be refused already. */
+		(void)SSL_write(client.tls, question, (int)strlen(question));
+		for (unsigned i = 0; i < TURNS_MAX && tls.world.handled == handled &&
+				     http_server_connections(tls.world.server) > 0;
+			i++) {
+			world_turn(&tls.world);
+		}
+	}
+	client_close(&client);
+	ca_free(&other);
+	ca_free(&cert);
+	ERR_clear_error();
+	return tls.world.handled > handled;
+}
+
+/*
+ * Anybody may show a certificate, and the server computes with the key in it: 32 KiB have room for
+ * one that takes minutes, in which nobody else is served.
+ */
+static void a_key_that_costs_too_much(void **state)
+{
+	(void)state;
+	EACH_VERSION(i)
+	{
+		version(versions[i]);
+		assert_true(is_let_in(make_rsa(4, 17)));
+		assert_true(is_let_in(make_rsa(4, 64)));
+		assert_false(is_let_in(make_rsa(4, 65)));
+		assert_false(is_let_in(make_rsa(4, 2000)));
+		assert_true(is_let_in(make_rsa(16, 17)));
+		assert_false(is_let_in(make_rsa(17, 17)));
+		assert_true(is_let_in(EVP_EC_gen("P-521")));
+		assert_true(is_let_in(EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")));
 	}
 }
 
@@ -572,6 +675,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			renegotiation_ends_the_connection, asking, tear_down),
 		cmocka_unit_test_setup_teardown(a_chain_too_large, asking, tear_down),
+		cmocka_unit_test_setup_teardown(a_key_that_costs_too_much, asking, tear_down),
 		cmocka_unit_test_setup_teardown(what_stays_with_a_connection, asking, tear_down),
 		cmocka_unit_test_setup_teardown(
 			closing_the_server_closes_its_connections, asking, tear_down),
