@@ -10,7 +10,7 @@
  * The largest handshake message taken from a client, so the largest chain. It returns in each
  * session ticket, which cannot be larger than 64 KiB.
  */
-#define HANDSHAKE_MESSAGE_MAX ((size_t)32 * 1024)
+#define HANDSHAKE_MESSAGE_MAX ((size_t)16 * 1024)
 
 /* Of the RSA keys of clients: more than anybody has, and a millisecond to compute with. */
 #define RSA_MODULUS_MAX  (8192 / 8)
@@ -132,7 +132,7 @@ static bool key_is_cheap(const gnutls_datum_t *certificate)
 
 /*
  * The client is about to prove that it has the key of its certificate, and GnuTLS computes with
- * whatever key that is: an RSA exponent as long as its modulus, in 32 KiB, takes minutes.
+ * whatever key that is: an RSA exponent as long as its modulus, in 16 KiB, takes minutes.
  */
 static int before_proof(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
 	const gnutls_datum_t *message)

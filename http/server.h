@@ -119,7 +119,7 @@ const struct sockaddr *http_request_address(const struct http_request *request);
  * answered. The client has proved that it has the first one's key. Nothing else was verified: not
  * who issued it, not that it is valid now. A resumed session gives those of the handshake that it
  * resumes, so they may have expired since: verify them in every connection, and again while one
- * lasts. At most 32 KiB come through the handshake.
+ * lasts. At most 16 KiB come through the handshake.
  * @return how many there are, at most `max`; 0: none, or no TLS
  */
 size_t http_request_certificates(

@@ -68,7 +68,7 @@ enum ipc_kind {
 	IPC_KIND_COUNT
 };
 
-/** "JOIN", "DEVICE_IMPORT" ...; "unknown" for anything else. */
+/** "BACKEND", "DEVICE_IMPORT" ...; "unknown" for anything else. */
 const char *ipc_kind_text(unsigned kind);
 
 struct ipc_header {

@@ -8,11 +8,12 @@ static enum ks_delivery delivery_of(
 	if (policy->delivery != KS_DELIVERY_DEFAULT) {
 		return policy->delivery;
 	}
-	if (ns->delivery != KS_DELIVERY_DEFAULT) {
-		return ns->delivery;
-	}
+	/* The key is the application server's: a network server does not set how open it travels. */
 	if (as != NULL && as->delivery != KS_DELIVERY_DEFAULT) {
 		return as->delivery;
+	}
+	if (ns->delivery != KS_DELIVERY_DEFAULT) {
+		return ns->delivery;
 	}
 	return policy->as_id[0] != '\0' ? KS_DELIVERY_FETCH : KS_DELIVERY_INLINE_ID;
 }

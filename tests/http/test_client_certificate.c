@@ -252,7 +252,7 @@ static bool is_let_in(EVP_PKEY *key)
 }
 
 /*
- * Anybody may show a certificate, and the server computes with the key in it: 32 KiB have room for
+ * Anybody may show a certificate, and the server computes with the key in it: 16 KiB have room for
  * one that takes minutes, in which nobody else is served.
  */
 static void a_key_that_costs_too_much(void **state)

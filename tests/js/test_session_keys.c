@@ -97,7 +97,7 @@ static void peer_inline_id(struct world *world, struct ks_peer *peer)
 	peer->delivery = KS_DELIVERY_INLINE_ID;
 }
 
-/* The device's setting, then that of the network server, then that of the application server. */
+/* The device's setting, then that of the application server, then that of the network server. */
 static void test_whose_setting_counts(void **state)
 {
 	struct world *world = *state;
@@ -106,16 +106,16 @@ static void test_whose_setting_counts(void **state)
 
 	world_add_as(world, "as1", WORLD_AS);
 	world_set_policy(world, 3, has_as);
-	world_change_peer(world, KS_PEER_AS, "as1", peer_inline);
+	world_change_peer(world, KS_PEER_NS, "ours", peer_inline_id);
 	request = world_join_req(world, 3, 1);
 	ans = join(world, &request);
 	assert_int_equal(ans.app_s_key.length, LW_BLOCK_SIZE);
-	assert_int_equal(ans.has_session_key_id, 0);
-	world_change_peer(world, KS_PEER_NS, "ours", peer_inline_id);
+	assert_int_equal(ans.has_session_key_id, 1);
+	world_change_peer(world, KS_PEER_AS, "as1", peer_inline);
 	request = world_join_req(world, 3, 2);
 	ans = join(world, &request);
 	assert_int_equal(ans.app_s_key.length, LW_BLOCK_SIZE);
-	assert_int_equal(ans.has_session_key_id, 1);
+	assert_int_equal(ans.has_session_key_id, 0);
 	world_set_policy(world, 3, deliver_fetch);
 	request = world_join_req(world, 3, 3);
 	ans = join(world, &request);
