@@ -5,10 +5,12 @@
 #include "http/client_loop.h"
 #include "http/client_memory.h"
 #include "http/client_queue.h"
+#include "http/client_store.h"
 #include "http/client_tls.h"
 
 #include <assert.h>
 #include <limits.h>
+#include <openssl/x509_vfy.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -373,14 +375,17 @@ static enum kw_err open_parts(struct http_client *client)
 		return err;
 	}
 	/* An empty Expect keeps libcurl from waiting for a "100 Continue". */
-	if (!copy(&client->common.ca, options->ca_pem) ||
-		!copy(&client->common.certificate, options->certificate_pem) ||
+	if (!copy(&client->common.certificate, options->certificate_pem) ||
 		!copy(&client->common.key, options->key_pem) ||
 		!add_header(client, "Content-Type: application/json") ||
 		!add_header(client, "Expect:")) {
 		return KW_E_NO_MEMORY;
 	}
-	return http_attempt_supported(options->ca_pem != NULL);
+	if (options->ca_pem == NULL) {
+		return KW_OK;
+	}
+	err = http_attempt_supported();
+	return err == KW_OK ? http_client_store_read(options->ca_pem, &client->common.ca) : err;
 }
 
 enum kw_err http_client_open(const struct http_client_options *options, struct http_client **out)
@@ -394,7 +399,7 @@ enum kw_err http_client_open(const struct http_client_options *options, struct h
 		options->connect_timeout_ms == 0 || options->done == NULL) {
 		return KW_E_INVALID;
 	}
-	err = http_client_tls_check(options->ca_pem, options->certificate_pem, options->key_pem);
+	err = http_client_tls_check(options->certificate_pem, options->key_pem);
 	if (err != KW_OK) {
 		return err;
 	}
@@ -438,7 +443,7 @@ void http_client_close(struct http_client *client)
 	}
 	free(client->common.key);
 	free(client->common.certificate);
-	free(client->common.ca);
+	X509_STORE_free(client->common.ca);
 	free(client);
 	http_client_memory_finish();
 }

@@ -15,9 +15,8 @@
  * A body may hold session keys. It is copied, and the copy is wiped; so is all memory that libcurl
  * frees. The process must ignore SIGPIPE.
  *
- * Needs a libcurl that takes certificates from memory (the one with OpenSSL) and finds names in a
- * thread of its own, one per target at most at a time; those of a client that was closed end with the
- * resolver's patience.
+ * Needs the libcurl with OpenSSL, which finds names in a thread of its own, one per target at most
+ * at a time; those of a client that was closed end with the resolver's patience.
  *
  * For a sandbox, as strace shows it on Debian 12 (libcurl 7.88.1, glibc 2.36). After
  * http_client_open() no file is opened for a URL with an IP address or "localhost". Other names are

@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -129,6 +130,14 @@ static bool set_blob(CURL *easy, CURLoption option, char *text)
 	return curl_easy_setopt(easy, option, &blob) == CURLE_OK;
 }
 
+/* In the place of whatever libcurl would trust. */
+static CURLcode use_store(CURL *easy, void *context, void *store)
+{
+	(void)easy;
+	SSL_CTX_set1_cert_store(context, store);
+	return CURLE_OK;
+}
+
 static bool set_tls(CURL *easy, const struct http_attempt_common *common)
 {
 	bool good = true;
@@ -144,8 +153,9 @@ static bool set_tls(CURL *easy, const struct http_attempt_common *common)
 	SET(CURLOPT_SSLCERTTYPE, "PEM");
 	SET(CURLOPT_SSLKEYTYPE, "PEM");
 	SET(CURLOPT_KEYPASSWD, ""); /* never ask at the terminal */
-	return good && set_blob(easy, CURLOPT_CAINFO_BLOB, common->ca) &&
-	       set_blob(easy, CURLOPT_SSLCERT_BLOB, common->certificate) &&
+	SET(CURLOPT_SSL_CTX_FUNCTION, use_store);
+	SET(CURLOPT_SSL_CTX_DATA, (void *)common->ca);
+	return good && set_blob(easy, CURLOPT_SSLCERT_BLOB, common->certificate) &&
 	       set_blob(easy, CURLOPT_SSLKEY_BLOB, common->key);
 }
 
@@ -234,25 +244,21 @@ void http_attempt_stop(struct http_attempt *attempt, CURLM *multi)
 	}
 }
 
-enum kw_err http_attempt_supported(bool certificates)
+enum kw_err http_attempt_supported(void)
 {
 	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
-	struct curl_blob blob = {.data = (void *)"", .len = 0, .flags = CURL_BLOB_COPY};
 	CURL *easy;
 	CURLcode code;
 
-	if (!certificates) {
-		return KW_OK;
-	}
 	easy = curl_easy_init();
 	if (easy == NULL) {
 		return KW_E_NO_MEMORY;
 	}
-	code = curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+	code = curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, use_store);
 	curl_easy_cleanup(easy);
 	if (code == CURLE_NOT_BUILT_IN || code == CURLE_UNKNOWN_OPTION) {
 		kw_log(KW_LOG_ERROR, "http",
-			"this libcurl takes no certificates from memory; install the one with "
+			"this libcurl does not use OpenSSL; install the one with "
 			"OpenSSL (libcurl4-openssl-dev) and build again",
 			KW_STR("libcurl", info->version), KW_STR("tls", info->ssl_version));
 		return KW_E_UNSUPPORTED;

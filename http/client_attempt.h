@@ -10,6 +10,7 @@
 #include "http/client.h"
 
 #include <curl/curl.h>
+#include <openssl/types.h>
 
 enum http_attempt_phase {
 	HTTP_ATTEMPT_OPENING,    /* the name may be looked up: not stopped, see above */
@@ -31,8 +32,8 @@ struct http_attempt {
 /** What goes for all attempts. */
 struct http_attempt_common {
 	struct curl_slist *headers;
-	char *ca; /* PEM texts or NULL */
-	char *certificate;
+	X509_STORE *ca;    /* NULL: none */
+	char *certificate; /* PEM texts or NULL */
 	char *key;
 };
 
@@ -63,8 +64,8 @@ unsigned http_attempt_status(const struct http_attempt *attempt);
 /** End it and forget it, without waiting: a look-up under way ends by itself. Not started is fine. */
 void http_attempt_stop(struct http_attempt *attempt, CURLM *multi);
 
-/** Whether this libcurl can do what is wanted of it: KW_OK, KW_E_UNSUPPORTED (logged),
+/** Whether this libcurl can do TLS as it is wanted here: KW_OK, KW_E_UNSUPPORTED (logged),
  *  KW_E_NO_MEMORY */
-KW_MUST_CHECK enum kw_err http_attempt_supported(bool certificates);
+KW_MUST_CHECK enum kw_err http_attempt_supported(void);
 
 #endif

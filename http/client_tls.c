@@ -24,24 +24,6 @@ static enum kw_err refuse(const char *words, int result)
 	return result == GNUTLS_E_MEMORY_ERROR ? KW_E_NO_MEMORY : KW_E_INVALID;
 }
 
-static enum kw_err check_ca(const char *ca)
-{
-	gnutls_datum_t pem = datum(ca);
-	gnutls_x509_crt_t *certificates = NULL;
-	unsigned count = 0;
-	int result =
-		gnutls_x509_crt_list_import2(&certificates, &count, &pem, GNUTLS_X509_FMT_PEM, 0);
-
-	if (result < 0) {
-		return refuse("the CA certificates for peers are not PEM certificates", result);
-	}
-	for (unsigned i = 0; i < count; i++) {
-		gnutls_x509_crt_deinit(certificates[i]);
-	}
-	gnutls_free(certificates);
-	return KW_OK;
-}
-
 static enum kw_err check_pair(const char *certificate, const char *key)
 {
 	static const char words[] = "the certificate and key to show to peers are not a PEM "
@@ -59,12 +41,10 @@ static enum kw_err check_pair(const char *certificate, const char *key)
 	return result < 0 ? refuse(words, result) : KW_OK;
 }
 
-enum kw_err http_client_tls_check(const char *ca, const char *certificate, const char *key)
+enum kw_err http_client_tls_check(const char *certificate, const char *key)
 {
-	enum kw_err err = ca == NULL ? KW_OK : check_ca(ca);
-
-	if (err != KW_OK || (certificate == NULL && key == NULL)) {
-		return err;
+	if (certificate == NULL && key == NULL) {
+		return KW_OK;
 	}
 	if (certificate == NULL || key == NULL) {
 		kw_log(KW_LOG_ERROR, "http",

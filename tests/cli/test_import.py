@@ -95,8 +95,13 @@ def imports():
     return [call for call in Api.calls if call[1] == "/devices/import"]
 
 
+def application_servers(*as_ids):
+    return 200, {"application_servers": [{"as_id": as_id} for as_id in as_ids], "more": False}
+
+
 def test_one_chunk_goes_once():
-    Api.script = {("POST", "/devices/import"): take_all}
+    Api.script = {("POST", "/devices/import"): take_all,
+                  ("GET", "/application-servers"): application_servers("other", "as & b")}
     out, err = keyward("device", "import", device_file("one.csv", 3), "--net-id", "000013",
                        "--net-id", "60002D", "--as-id", "as & b", "--app-s-key", "fetch")
     assert out == "3 devices added\n" and err == "", (out, err)
@@ -107,6 +112,14 @@ def test_one_chunk_goes_once():
     lines = opened(call[3]).splitlines()
     assert lines[0] == "join_eui,dev_eui,lorawan_version,app_key,nwk_key,name"
     assert lines[1] == f'70b3d57ed0000001,0000000000000001,1.0.3,{KEY},,"d1"', lines[1]
+
+
+def test_unknown_as_id_is_noted():
+    Api.script = {("POST", "/devices/import"): take_all,
+                  ("GET", "/application-servers"): application_servers("other")}
+    out, err = keyward("device", "import", device_file("one.csv", 3), "--as-id", "as & b")
+    assert out == "3 devices added\n", out
+    assert "no application server has the AS-ID as & b" in err, err
 
 
 def test_many_are_tried_first():
