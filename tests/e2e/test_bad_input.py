@@ -311,11 +311,11 @@ def test_unknown_message_types():
     with Bench() as bench:
         for good in bench.each():
             protocol = good["ProtocolVersion"]
-            for kind in ("RejoinReq", "AppSKeyReq", "HomeNSReq", "PRStartReq", "PRStopReq",
-                         "HRStartReq", "HRStopReq", "ProfileReq", "XmitDataReq", "XmitLocReq",
-                         "NonsenseReq", "joinReq", "xJoinReq", "JoinReqReq", "J" * 29 + "Req"):
+            for kind in ("PRStartReq", "PRStopReq", "HRStartReq", "HRStopReq", "ProfileReq",
+                         "XmitDataReq", "XmitLocReq", "NonsenseReq", "rejoinReq", "AppSKeyreqReq",
+                         "HomeNsReq", "joinReq", "xJoinReq", "JoinReqReq", "J" * 29 + "Req"):
                 bench.refused(dict(good, MessageType=kind), MALFORMED[protocol])
-            for kind in ("JoinAns", "RejoinAns", "ErrorNotif", "PRStartNotif", "", "Req", "joinreq",
+            for kind in ("JoinAns", "RejoinAns", "AppSKeyAns", "HomeNSAns", "errorNotif", "PRStartNotif", "", "Req", "joinreq",
                          "JOINREQ", "JoinReq ", " JoinReq", "Join Req", "JoinReq\n", "JoinRe",
                          "Join\u00e9Req", 'Join"Req', "Join\\Req", "J" * 30 + "Req",
                          "J" * 5000 + "Req"):
