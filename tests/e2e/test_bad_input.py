@@ -315,8 +315,8 @@ def test_unknown_message_types():
                          "XmitDataReq", "XmitLocReq", "NonsenseReq", "rejoinReq", "AppSKeyreqReq",
                          "HomeNsReq", "joinReq", "xJoinReq", "JoinReqReq", "J" * 29 + "Req"):
                 bench.refused(dict(good, MessageType=kind), MALFORMED[protocol])
-            for kind in ("JoinAns", "RejoinAns", "AppSKeyAns", "HomeNSAns", "errorNotif", "PRStartNotif", "", "Req", "joinreq",
-                         "JOINREQ", "JoinReq ", " JoinReq", "Join Req", "JoinReq\n", "JoinRe",
+            for kind in ("JoinAns", "RejoinAns", "AppSKeyAns", "HomeNSAns", "errorNotif",
+                         "PRStartNotif", "", "Req", "joinreq", "JOINREQ", "JoinReq ", " JoinReq", "Join Req", "JoinReq\n", "JoinRe",
                          "Join\u00e9Req", 'Join"Req', "Join\\Req", "J" * 30 + "Req",
                          "J" * 5000 + "Req"):
                 bench.unreadable(json.dumps(dict(good, MessageType=kind)), why=kind)
