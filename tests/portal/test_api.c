@@ -274,6 +274,7 @@ static void test_warnings_of_certificates(void **state)
 			assert_non_null(strstr(fake_text(fake, "warnings.0"), "this server"));
 		}
 	}
+	fake->answer = NULL;
 }
 
 static void test_warning_of_missing_keks(void **state)
