@@ -226,10 +226,11 @@ static void *accept_all(void *context)
 		connection->peer = peer;
 		connection->fd = fd;
 		peer->fds[count] = fd;
+		/* Before it is served: who got an answer counts it. */
+		atomic_store(&peer->connections, count + 1);
 		if (pthread_create(&peer->threads[count], NULL, serve, connection) != 0) {
 			abort();
 		}
-		atomic_store(&peer->connections, count + 1);
 	}
 	return NULL;
 }
