@@ -58,24 +58,38 @@ static void add(struct js_identity *identity, enum bi_credential_kind kind,
 	identity->count++;
 }
 
+/* A name that no credential can be made of is nobody's; it does not hide the others. */
+static enum kw_err add_name(
+	const uint8_t anchor[HTTP_FINGERPRINT_SIZE], const char *name, struct js_identity *identity)
+{
+	uint8_t digest[BI_DIGEST_SIZE];
+	enum kw_err err = bi_credential_of_subject(anchor, name, digest);
+
+	if (err == KW_OK) {
+		add(identity, BI_CREDENTIAL_SUBJECT, digest);
+	}
+	return err == KW_E_TOO_LONG ? KW_OK : err;
+}
+
 static enum kw_err add_names(const struct js_identities *identities,
 	const struct http_octets *chain, size_t count, uint64_t now_s,
 	const struct http_certificate *certificate, struct js_identity *identity)
 {
 	uint8_t anchors[ANCHORS_MAX][HTTP_FINGERPRINT_SIZE];
-	uint8_t digest[BI_DIGEST_SIZE];
 	size_t found = 0;
 	enum kw_err err = http_trust_verify(
 		identities->trust, chain, count, now_s, anchors, ANCHORS_MAX, &found);
 
 	for (size_t a = 0; err == KW_OK && a < found; a++) {
 		for (size_t n = 0; err == KW_OK && n < certificate->name_count; n++) {
-			err = bi_credential_of_subject(
-				anchors[a], certificate->names[n].text, digest);
-			if (err == KW_OK) {
-				add(identity, BI_CREDENTIAL_SUBJECT, digest);
-			}
+			err = add_name(anchors[a], certificate->names[n].text, identity);
 		}
+	}
+	if (err == KW_OK && found * certificate->name_count >= IPC_CREDENTIALS_MAX) {
+		kw_log(KW_LOG_WARNING, "front",
+			"a client certificate has more names than are looked at",
+			KW_NUM("names", certificate->name_count),
+			KW_NUM("looked_at", identity->count - 1));
 	}
 	return err;
 }
