@@ -74,6 +74,11 @@ enum kw_err js_front_posts_renew(
 		return err;
 	}
 	/* Two changes within the life of an answer: what is older than both is given up. */
+	if (posts->retiring != NULL && http_client_pending(posts->retiring) > 0) {
+		posts->report->answers_failed += http_client_pending(posts->retiring);
+		kw_log(KW_LOG_WARNING, "front", "answers were given up for newer files",
+			KW_NUM("answers", http_client_pending(posts->retiring)));
+	}
 	http_client_close(posts->retiring);
 	posts->retiring = posts->client;
 	posts->client = fresh;
