@@ -1,7 +1,8 @@
 /*
  * AppSKeyReq: an application server fetches the AppSKey of a session by its SessionKeyID. Only the
  * one that was recorded for the device when the session was made gets it. The key is derived again
- * from the nonces of the session. A blocked device may not join; what it has joined goes on. Source: LoRaWAN Backend Interfaces 1.0 and 1.1, AppSKeyReq.
+ * from the nonces of the session. A blocked device may not join; what it has joined goes on.
+ * Source: LoRaWAN Backend Interfaces 1.0 and 1.1, AppSKeyReq.
  */
 #include "js/backend.h"
 

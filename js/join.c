@@ -346,6 +346,18 @@ out:
 	return err;
 }
 
+/* Whose KEK a repeated answer wants that is not there any more. */
+static const struct ks_peer *retired_from(
+	const struct js_backend *backend, const struct js_attempt *attempt)
+{
+	const struct ks_session *session = &attempt->session;
+
+	if (session->ns_kek != 0 && ks_peer_kek(attempt->peer, session->ns_kek) == NULL) {
+		return attempt->peer;
+	}
+	return ks_peer_by_id(backend->store, session->as_peer);
+}
+
 static enum kw_err accept_request(struct js_backend *backend, struct ks_txn *txn,
 	struct js_attempt *attempt, const struct ks_root *root, struct ipc_backend_ans *ans)
 {
@@ -375,7 +387,7 @@ static enum kw_err accept_request(struct js_backend *backend, struct ks_txn *txn
 		err = build_answer(backend, attempt, root, ans);
 	}
 	if (err == KW_E_NO_KEK && attempt->repeated) {
-		js_backend_kek_missing(attempt, attempt->peer);
+		js_backend_kek_missing(attempt, retired_from(backend, attempt));
 	}
 	if (err == KW_OK && !attempt->repeated) {
 		err = ks_join_record(
