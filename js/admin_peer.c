@@ -291,7 +291,7 @@ enum kw_err js_admin_probe_peer(const struct js_question *question, void *answer
 		return KW_E_INVALID;
 	}
 	probe->peer = found->id;
-	probe->until_ms = kw_now_ms(question->vault->env) + JS_PROBE_MS;
+	probe->until_us = kw_mono_us(question->vault->env) + JS_PROBE_US;
 	memcpy(probe->digest, request->credentials[0].credential.digest, sizeof(probe->digest));
 	js_peer_to_ipc(found, &ans->peer);
 	kw_log(KW_LOG_NOTICE, "peer", "a token for a test stands for the peer for a minute",

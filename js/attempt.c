@@ -15,10 +15,11 @@ bool js_net_id_listed(
 	return false;
 }
 
-static const struct ks_peer *owner_of(struct ks_store *store, const struct js_probe *probe,
-	uint64_t now_ms, const struct ipc_credential *shown)
+static const struct ks_peer *owner_of(
+	struct ks_store *store, const struct js_probe *probe, const struct ipc_credential *shown)
 {
-	if (probe->peer != 0 && now_ms < probe->until_ms && shown->kind == IPC_CREDENTIAL_TOKEN &&
+	if (probe->peer != 0 && shown->kind == IPC_CREDENTIAL_TOKEN &&
+		kw_mono_us(ks_store_env(store)) < probe->until_us &&
 		kw_equal_ct(probe->digest, shown->digest, sizeof(probe->digest))) {
 		return ks_peer_by_id(store, probe->peer);
 	}
@@ -35,8 +36,7 @@ static enum kw_err find_peer(
 		return KW_E_UNAUTHENTICATED;
 	}
 	for (size_t i = 0; i < request->credential_count; i++) {
-		const struct ks_peer *peer =
-			owner_of(store, probe, attempt->now_ms, &request->credentials[i]);
+		const struct ks_peer *peer = owner_of(store, probe, &request->credentials[i]);
 
 		if (peer == NULL) {
 			continue;

@@ -15,12 +15,12 @@
  * without having its credential. In memory only; one at a time.
  */
 struct js_probe {
-	uint32_t peer; /* id; 0: none */
-	uint64_t until_ms;
+	uint32_t peer;     /* id; 0: none */
+	uint64_t until_us; /* monotonic: a clock that is set does not lengthen it */
 	uint8_t digest[IPC_DIGEST_SIZE];
 };
 
-#define JS_PROBE_MS (60 * 1000)
+#define JS_PROBE_US (UINT64_C(60) * 1000 * 1000)
 
 struct js_attempt {
 	const struct ipc_backend_req *request;

@@ -239,6 +239,32 @@ static void test_what_is_not_offered(void **state)
 	world_refused(world, &request, KW_E_UNAUTHENTICATED);
 }
 
+static void test_a_token_for_a_test_stands_for_a_minute(void **state)
+{
+	struct world *world = *state;
+	struct js_probe *probe = &world->backend.probe;
+	struct ipc_backend_req request = world_join_req(world, WORLD_1_0_3, 1);
+	struct ipc_backend_ans ans;
+
+	request.credential_count = 0;
+	show_too(&request, IPC_CREDENTIAL_TOKEN, 77);
+	world_refused(world, &request, KW_E_UNAUTHENTICATED);
+	probe->peer = ks_peer_by_name(world->store, KS_PEER_NS, "ours")->id;
+	probe->digest[0] = 77;
+	probe->until_us = world->now_ms * 1000 + JS_PROBE_US;
+	request.credentials[0].kind = IPC_CREDENTIAL_HEADER;
+	world_refused(world, &request, KW_E_UNAUTHENTICATED);
+	request.credentials[0].kind = IPC_CREDENTIAL_TOKEN;
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	world->now_ms += JS_PROBE_US / 1000 - 1;
+	request = world_join_req(world, WORLD_1_0_3, 2);
+	request.credentials[0].digest[0] = 77;
+	memset(request.credentials[0].digest + 1, 0, IPC_DIGEST_SIZE - 1);
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	world->now_ms++;
+	world_refused(world, &request, KW_E_UNAUTHENTICATED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +279,7 @@ int main(void)
 		WORLD_TEST(test_error_notif),
 		WORLD_TEST(test_error_notif_of_an_application_server),
 		WORLD_TEST(test_what_is_not_offered),
+		WORLD_TEST(test_a_token_for_a_test_stands_for_a_minute),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
