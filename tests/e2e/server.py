@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -27,9 +28,16 @@ def executable(name):
 
 
 def free_port():
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port below those that the kernel gives to outgoing connections: none of another test's
+    connections can have taken it by the time the server listens."""
+    first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        with contextlib.closing(socket.socket()) as probe:
+            try:
+                probe.bind(("", random.randrange(10_000, max(first, 20_000))))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
 
 
 class Failed(Exception):
