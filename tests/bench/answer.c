@@ -37,7 +37,13 @@ size_t answer_length(const struct answer *answer, const char **body)
 bool answer_right(const struct answer *answer, const char *body, enum request_mode mode,
 	char code[ANSWER_CODE_SIZE])
 {
-	const char *expected = mode == REQUEST_UNKNOWN ? "UnknownDevEUI\"" : "Success\"";
+	static const char *const codes[] = {
+		[REQUEST_JOINS] = "Success\"",
+		[REQUEST_UNKNOWN] = "UnknownDevEUI\"",
+		[REQUEST_WRONG_MIC] = "MICFailed\"",
+		[REQUEST_FIXED] = "",
+	};
+	const char *expected = codes[mode];
 	const char *said = strstr(body, result_code);
 
 	if (strncmp(answer->octets + 9, "200", 3) != 0) {

@@ -29,32 +29,55 @@ static int write_devices(const struct settings *settings, struct lw_aes *aes)
 	return 0;
 }
 
-static void print_result(const struct settings *settings, const struct loop_result *result)
-{
-	double seconds = (double)(result->took_us == 0 ? 1 : result->took_us) / US_PER_S;
-	double per_s = (double)result->answered / seconds;
-	uint64_t p50 = kw_histogram_percentile(&result->latency, 0.5);
-	uint64_t p90 = kw_histogram_percentile(&result->latency, 0.9);
-	uint64_t p99 = kw_histogram_percentile(&result->latency, 0.99);
+static const struct {
+	const char *json;
+	const char *words;
+	double share;
+} shares[] = {
+	{"p50_us", "p50", 0.5},
+	{"p90_us", "p90", 0.9},
+	{"p99_us", "p99", 0.99},
+	{"p999_us", "p99.9", 0.999},
+};
 
-	if (settings->json) {
-		printf("{\"connections\":%u,\"seconds\":%.6f,\"answered\":%" PRIu64
-		       ",\"right\":%" PRIu64 ",\"wrong\":%" PRIu64 ",\"broken\":%" PRIu64
-		       ",\"resumed\":%" PRIu64
-		       ",\"wrong_example\":\"%s\",\"exhausted\":%s,\"per_s\":%.1f,\"p50_us\":"
-		       "%" PRIu64 ",\"p90_us\":%" PRIu64 ",\"p99_us\":%" PRIu64
-		       ",\"max_us\":%" PRIu64 "}\n",
-			settings->loop.connections, seconds, result->answered, result->right,
-			result->wrong, result->broken, result->resumed, result->wrong_example,
-			result->exhausted ? "true" : "false", per_s, p50, p90, p99,
-			result->latency.max);
-		return;
+static double per_second(const struct loop_result *result)
+{
+	return (double)result->answered * US_PER_S /
+	       (double)(result->took_us == 0 ? 1 : result->took_us);
+}
+
+static void print_json(const struct settings *settings, const struct loop_result *result)
+{
+	printf("{\"connections\":%u,\"rate\":%" PRIu32 ",\"seconds\":%.6f,\"answered\":%" PRIu64
+	       ",\"right\":%" PRIu64 ",\"wrong\":%" PRIu64 ",\"broken\":%" PRIu64
+	       ",\"resumed\":%" PRIu64 ",\"late\":%" PRIu64 ",\"unsent\":%" PRIu64
+	       ",\"wrong_example\":\"%s\",\"exhausted\":%s,\"per_s\":%.1f",
+		settings->loop.connections, settings->loop.rate, (double)result->took_us / US_PER_S,
+		result->answered, result->right, result->wrong, result->broken, result->resumed,
+		result->late, result->unsent, result->wrong_example,
+		result->exhausted ? "true" : "false", per_second(result));
+	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+		printf(",\"%s\":%" PRIu64, shares[i].json,
+			latency_percentile(&result->latency, shares[i].share));
 	}
-	printf("%" PRIu64 " right, %" PRIu64 " wrong, %" PRIu64
-	       " broken in %.2f s: %.0f/s; p50 %" PRIu64 " p90 %" PRIu64 " p99 %" PRIu64
-	       " max %" PRIu64 " us\n",
-		result->right, result->wrong, result->broken, seconds, per_s, p50, p90, p99,
-		result->latency.max);
+	printf(",\"max_us\":%" PRIu64 "}\n", result->latency.max);
+}
+
+static void print_words(const struct settings *settings, const struct loop_result *result)
+{
+	printf("%" PRIu64 " right, %" PRIu64 " wrong, %" PRIu64 " broken in %.2f s: %.0f/s;",
+		result->right, result->wrong, result->broken, (double)result->took_us / US_PER_S,
+		per_second(result));
+	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+		printf(" %s %" PRIu64, shares[i].words,
+			latency_percentile(&result->latency, shares[i].share));
+	}
+	printf(" max %" PRIu64 " us\n", result->latency.max);
+	if (settings->loop.rate != 0) {
+		printf("open loop, %" PRIu32 "/s due: %" PRIu64 " sent over %u ms late, %" PRIu64
+		       " not at all\n",
+			settings->loop.rate, result->late, LOOP_LATE_US / 1000, result->unsent);
+	}
 	if (settings->tls.resume) {
 		printf("%" PRIu64 " handshakes resumed a session\n", result->resumed);
 	}
@@ -88,11 +111,13 @@ static int run(struct settings *settings, struct lw_aes *aes)
 	tls_close(tls);
 	kw_wipe(settings->token, sizeof(settings->token));
 	kw_wipe(&layout, sizeof(layout));
-	print_result(settings, &result);
+	(settings->json ? print_json : print_words)(settings, &result);
 	if (err != KW_OK) {
 		settings_fail(1, "%s", kw_err_text(err));
 	}
-	return result.right > 0 && result.wrong == 0 && result.broken == 0 ? 0 : 1;
+	return result.right > 0 && result.wrong == 0 && result.broken == 0 && result.unsent == 0
+		       ? 0
+		       : 1;
 }
 
 int main(int argc, char **argv)

@@ -1,16 +1,20 @@
 #include "tests/bench/loop.h"
 
 #include "base/env.h"
+#include "base/secret.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define EVENTS_MAX 256
 #define BROKEN_MAX 100 /* more of them end the run */
-#define SILENCE_MS 10000
+#define SILENCE_US 10000000u
+#define SLACK_NS   1000 /* of timers: 50 us by default, which would be in every latency */
+#define US_PER_S   1000000u
 
 enum state {
 	IDLE,    /* not open, or open and nothing to send */
@@ -21,8 +25,8 @@ enum state {
 struct connection {
 	struct link link;
 	enum state state;
-	uint64_t begun_us;
-	struct request request; /* built ahead: the next to be sent */
+	uint64_t due_us;         /* of the request in hand */
+	struct connection *next; /* in the queue of those that may send */
 	struct answer answer;
 };
 
@@ -31,37 +35,80 @@ struct loop {
 	struct request_source *source;
 	struct loop_result *result;
 	struct connection *connections;
-	unsigned busy; /* connections that are not IDLE */
-	bool begun;    /* requests may be sent */
-	uint64_t end_us;
+	struct connection *free_first, *free_last; /* IDLE and may send, longest free first */
+	struct request request;                    /* built ahead; no length: none is left */
+	struct schedule schedule;
+	unsigned busy;     /* connections that are not IDLE */
+	uint64_t heard_us; /* when something came last, or began to be waited for */
+	bool begun;        /* requests may be sent */
 	int epoll;
 };
 
-static enum kw_err next(struct loop *loop, struct connection *connection);
 static enum kw_err shake(struct loop *loop, struct connection *connection);
+
+static uint64_t now_us(void)
+{
+	return kw_mono_us(&kw_env_system);
+}
 
 static void set_state(struct loop *loop, struct connection *connection, enum state state)
 {
 	loop->busy -= connection->state != IDLE;
+	if (loop->busy == 0) {
+		loop->heard_us = now_us();
+	}
 	loop->busy += state != IDLE;
 	connection->state = state;
 }
 
-static enum kw_err build(struct loop *loop, struct connection *connection)
+static void set_free(struct loop *loop, struct connection *connection)
 {
-	enum kw_err err;
-
-	if (loop->source->next >= loop->options->count) {
-		connection->request.length = 0;
-		return KW_OK;
+	set_state(loop, connection, IDLE);
+	connection->next = NULL;
+	if (loop->free_first == NULL) {
+		loop->free_first = connection;
+	} else {
+		loop->free_last->next = connection;
 	}
-	err = request_next(loop->source, &connection->request);
+	loop->free_last = connection;
+}
+
+/* The server ended one that was free; seldom, so the queue may be searched. */
+static void unset_free(struct loop *loop, const struct connection *connection)
+{
+	struct connection *before = NULL;
+
+	for (struct connection *at = loop->free_first; at != NULL; before = at, at = at->next) {
+		if (at != connection) {
+			continue;
+		}
+		if (before == NULL) {
+			loop->free_first = at->next;
+		} else {
+			before->next = at->next;
+		}
+		if (loop->free_last == at) {
+			loop->free_last = before;
+		}
+		return;
+	}
+}
+
+static enum kw_err build(struct loop *loop)
+{
+	enum kw_err err = request_next(loop->source, &loop->request);
+
 	if (err == KW_E_EXHAUSTED) {
-		loop->result->exhausted = true;
-		connection->request.length = 0;
+		loop->request.length = 0;
 		return KW_OK;
 	}
 	return err;
+}
+
+static void exhaust(struct loop *loop)
+{
+	loop->result->exhausted = true;
+	loop->schedule.count = loop->schedule.taken;
 }
 
 static enum kw_err open_connection(struct loop *loop, struct connection *connection)
@@ -82,22 +129,34 @@ static enum kw_err open_connection(struct loop *loop, struct connection *connect
 
 static enum kw_err broke(struct loop *loop, struct connection *connection)
 {
+	unset_free(loop, connection);
 	link_close(&connection->link);
-	set_state(loop, connection, IDLE);
 	loop->result->broken++;
 	if (loop->result->broken > BROKEN_MAX) {
 		return KW_E_CLOSED;
 	}
-	return loop->options->new_connections ? next(loop, connection)
-					      : open_connection(loop, connection);
+	if (loop->options->new_connections) {
+		set_free(loop, connection);
+		return KW_OK;
+	}
+	set_state(loop, connection, IDLE);
+	return open_connection(loop, connection);
 }
 
 static enum kw_err send_request(struct loop *loop, struct connection *connection)
 {
-	struct request *request = &connection->request;
-	enum kw_err sent = link_send(&connection->link, request->octets, request->length);
-	enum kw_err err = build(loop, connection);
+	const struct request *request = &loop->request;
+	enum kw_err sent;
+	enum kw_err err;
 
+	if (request->length == 0) { /* the last one went while this connection was opened */
+		exhaust(loop);
+		link_close(&connection->link);
+		set_state(loop, connection, IDLE);
+		return KW_OK;
+	}
+	sent = link_send(&connection->link, request->octets, request->length);
+	err = build(loop);
 	if (err != KW_OK) {
 		return err;
 	}
@@ -109,17 +168,28 @@ static enum kw_err send_request(struct loop *loop, struct connection *connection
 	return KW_OK;
 }
 
-/* The next request, if there is one and time for it. */
-static enum kw_err next(struct loop *loop, struct connection *connection)
+/* Those that are free send what is due. */
+static enum kw_err send_due(struct loop *loop)
 {
-	uint64_t now_us = kw_mono_us(&kw_env_system);
+	enum kw_err err = KW_OK;
 
-	if (connection->request.length == 0 || now_us >= loop->end_us) {
-		return KW_OK;
+	while (err == KW_OK && loop->begun && loop->free_first != NULL) {
+		struct connection *connection = loop->free_first;
+		uint64_t now = now_us();
+
+		if (!schedule_take(&loop->schedule, now, &connection->due_us)) {
+			break;
+		}
+		loop->result->late += now - connection->due_us > LOOP_LATE_US;
+		if (loop->request.length == 0) {
+			exhaust(loop);
+			break;
+		}
+		loop->free_first = connection->next;
+		err = loop->options->new_connections ? open_connection(loop, connection)
+						     : send_request(loop, connection);
 	}
-	connection->begun_us = now_us;
-	return loop->options->new_connections ? open_connection(loop, connection)
-					      : send_request(loop, connection);
+	return err;
 }
 
 static enum kw_err shake(struct loop *loop, struct connection *connection)
@@ -134,11 +204,11 @@ static enum kw_err shake(struct loop *loop, struct connection *connection)
 		return broke(loop, connection);
 	}
 	loop->result->resumed += resumed;
-	set_state(loop, connection, IDLE);
 	if (loop->options->new_connections) {
 		return send_request(loop, connection);
 	}
-	return loop->begun ? next(loop, connection) : KW_OK;
+	set_free(loop, connection);
+	return KW_OK;
 }
 
 static void judge(struct loop *loop, const struct connection *connection, const char *body)
@@ -172,8 +242,7 @@ static enum kw_err receive(struct loop *loop, struct connection *connection)
 			return broke(loop, connection);
 		}
 		if (answer->got == 0) {
-			kw_histogram_add(&loop->result->latency,
-				kw_mono_us(&kw_env_system) - connection->begun_us);
+			latency_add(&loop->result->latency, now_us() - connection->due_us);
 		}
 		answer->got += got;
 		answer->octets[answer->got] = '\0';
@@ -184,21 +253,44 @@ static enum kw_err receive(struct loop *loop, struct connection *connection)
 	}
 	judge(loop, connection, body);
 	answer->got = 0;
-	set_state(loop, connection, IDLE);
 	if (loop->options->new_connections) {
 		link_close(&connection->link);
 	}
-	return next(loop, connection);
+	set_free(loop, connection);
+	return KW_OK;
+}
+
+/* Until something comes, the next request is due and can be sent, or there was silence for too long. */
+static int wait_for_events(struct loop *loop, struct epoll_event *events)
+{
+	uint64_t now = now_us();
+	uint64_t until_us = loop->heard_us + SILENCE_US;
+	uint64_t due_us = UINT64_MAX;
+	uint64_t left_us;
+	struct timespec most;
+
+	if (loop->begun && loop->free_first != NULL) {
+		due_us = schedule_next_us(&loop->schedule, now);
+	}
+	if (due_us < until_us || loop->busy == 0) {
+		until_us = due_us;
+	}
+	left_us = until_us > now ? until_us - now : 0;
+	most.tv_sec = (time_t)(left_us / US_PER_S);
+	most.tv_nsec = (long)(left_us % US_PER_S * 1000);
+	return epoll_pwait2(loop->epoll, events, EVENTS_MAX, &most, NULL);
 }
 
 static enum kw_err turn(struct loop *loop)
 {
 	struct epoll_event events[EVENTS_MAX];
-	int count = epoll_wait(loop->epoll, events, EVENTS_MAX, SILENCE_MS);
+	int count = wait_for_events(loop, events);
 	enum kw_err err = KW_OK;
 
-	if (count == 0) {
-		fprintf(stderr, "joinload: no answer for %d s\n", SILENCE_MS / 1000);
+	if (count > 0) {
+		loop->heard_us = now_us();
+	} else if (loop->busy > 0 && now_us() - loop->heard_us >= SILENCE_US) {
+		fprintf(stderr, "joinload: no answer for %u s\n", SILENCE_US / US_PER_S);
 		return KW_E_TIMEOUT;
 	}
 	for (int i = 0; i < count && err == KW_OK; i++) {
@@ -206,17 +298,21 @@ static enum kw_err turn(struct loop *loop)
 
 		err = connection->state == SHAKING ? shake(loop, connection)
 						   : receive(loop, connection);
+		if (err == KW_OK) {
+			err = send_due(loop);
+		}
 	}
-	return err;
+	return err == KW_OK ? send_due(loop) : err;
 }
 
 static enum kw_err prepare(struct loop *loop)
 {
-	enum kw_err err = KW_OK;
+	enum kw_err err = build(loop);
 
 	for (unsigned i = 0; i < loop->options->connections && err == KW_OK; i++) {
-		err = build(loop, &loop->connections[i]);
-		if (err == KW_OK && !loop->options->new_connections) {
+		if (loop->options->new_connections) {
+			set_free(loop, &loop->connections[i]);
+		} else {
 			err = open_connection(loop, &loop->connections[i]);
 		}
 	}
@@ -226,35 +322,53 @@ static enum kw_err prepare(struct loop *loop)
 	return err;
 }
 
+/* What is still due long after the end waited at least until now. */
+static void give_up(struct loop *loop, uint64_t now)
+{
+	uint64_t due_us;
+
+	while (schedule_take(&loop->schedule, now, &due_us)) {
+		latency_add(&loop->result->latency, now - due_us);
+		loop->result->unsent++;
+	}
+}
+
 static enum kw_err run(struct loop *loop)
 {
-	uint64_t begun_us = kw_mono_us(&kw_env_system);
-	enum kw_err err = KW_OK;
+	uint64_t begun_us = now_us();
+	enum kw_err err;
 
+	schedule_init(&loop->schedule, loop->options->rate, begun_us, loop->options->duration_us,
+		loop->options->count);
 	loop->begun = true;
-	loop->end_us = begun_us + loop->options->duration_us;
-	for (unsigned i = 0; i < loop->options->connections && err == KW_OK; i++) {
-		err = next(loop, &loop->connections[i]);
-	}
-	while (err == KW_OK && loop->busy > 0) {
+	err = send_due(loop);
+	while (err == KW_OK &&
+		(loop->busy > 0 || schedule_next_us(&loop->schedule, now_us()) != UINT64_MAX)) {
+		uint64_t now;
+
 		err = turn(loop);
+		now = now_us();
+		if (now > loop->schedule.end_us + LOOP_DRAIN_S * US_PER_S) {
+			give_up(loop, now);
+		}
 	}
-	loop->result->took_us = kw_mono_us(&kw_env_system) - begun_us;
+	loop->result->took_us = now_us() - begun_us;
 	return err;
 }
 
 enum kw_err loop_run(const struct loop_options *options, struct tls *tls,
 	struct request_source *source, const struct request *layout, struct loop_result *result)
 {
-	struct loop loop = {.options = options, .source = source, .result = result};
+	struct loop loop = {
+		.options = options, .source = source, .result = result, .request = *layout};
 	enum kw_err err = KW_E_NO_MEMORY;
 
 	memset(result, 0, sizeof(*result));
+	prctl(PR_SET_TIMERSLACK, SLACK_NS, 0, 0, 0);
 	loop.epoll = epoll_create1(EPOLL_CLOEXEC);
 	loop.connections = calloc(options->connections, sizeof(*loop.connections));
 	for (unsigned i = 0; loop.connections != NULL && i < options->connections; i++) {
 		link_init(&loop.connections[i].link, tls);
-		loop.connections[i].request = *layout;
 	}
 	if (loop.epoll >= 0 && loop.connections != NULL) {
 		err = prepare(&loop);
@@ -269,5 +383,6 @@ enum kw_err loop_run(const struct loop_options *options, struct tls *tls,
 	if (loop.epoll >= 0) {
 		close(loop.epoll);
 	}
+	kw_wipe(&loop.request, sizeof(loop.request));
 	return err;
 }

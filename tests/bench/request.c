@@ -128,6 +128,9 @@ enum kw_err request_next(struct request_source *source, struct request *request)
 	if (err != KW_OK) {
 		return err;
 	}
+	if (source->mode == REQUEST_WRONG_MIC) {
+		frame[sizeof(frame) - 1] ^= 1;
+	}
 	put(request, request->at_receiver, device.id.join_eui.octets, LW_EUI_SIZE);
 	put_transaction(request, number);
 	memcpy(request->octets + request->at_mac_version, mac_version(device.version), 5);

@@ -9,9 +9,10 @@
 #define REQUEST_MAX 2048
 
 enum request_mode {
-	REQUEST_JOINS,   /* devices of the fleet */
-	REQUEST_UNKNOWN, /* devices that no server knows */
-	REQUEST_FIXED,   /* joins too, but any answer with status 200 will do */
+	REQUEST_JOINS,     /* devices of the fleet */
+	REQUEST_UNKNOWN,   /* devices that no server knows */
+	REQUEST_WRONG_MIC, /* devices of the fleet, but somebody else sends in their name */
+	REQUEST_FIXED,     /* joins too, but any answer with status 200 will do */
 };
 
 /** The sequence of joins: every device once, far apart, then every device again. */

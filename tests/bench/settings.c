@@ -13,12 +13,18 @@
 #define DURATION_MAX 3600u
 #define US_PER_S     1000000u
 /* Two joins of one device must not meet under way; so the fleet is larger than the connections. */
-#define FLEET_SPREAD 4
+#define FLEET_SPREAD 3
 
 static const char usage[] =
 	"usage: joinload --connect 127.0.0.1:PORT|localhost:PORT --devices D [OPTION ...]\n"
 	"       joinload --write-devices FILE --devices D\n"
-	"  --mode joins|unknown|fixed  what is sent and expected (joins)\n"
+	"  --mode joins                every request a good join (default)\n"
+	"         unknown              devices that nobody knows: UnknownDevEUI is right\n"
+	"         wrong-mic            MICFailed is right\n"
+	"         fixed                joins; any answer 200 is right\n"
+	"  --rate R                    open loop: R requests a second at fixed moments, 1 to "
+	"1000000,\n"
+	"                              latency from the moment; else the next follows an answer\n"
 	"  --connections C             at a time, 1 to 1024 (64)\n"
 	"  --new-connections           one for each request, closed after the answer\n"
 	"  --tls                       TLS 1.2 or 1.3; --tls-1.2: only that\n"
@@ -95,15 +101,16 @@ static enum request_mode read_mode(const char *text)
 	static const char *const names[] = {
 		[REQUEST_JOINS] = "joins",
 		[REQUEST_UNKNOWN] = "unknown",
+		[REQUEST_WRONG_MIC] = "wrong-mic",
 		[REQUEST_FIXED] = "fixed",
 	};
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(text, names[i]) == 0) {
 			return (enum request_mode)i;
 		}
 	}
-	settings_fail(2, "--mode %s: joins, unknown or fixed is wanted", text);
+	settings_fail(2, "--mode %s: joins, unknown, wrong-mic or fixed is wanted", text);
 }
 
 enum {
@@ -112,6 +119,7 @@ enum {
 	OPTION_WRITE_DEVICES,
 	OPTION_MODE,
 	OPTION_CONNECTIONS,
+	OPTION_RATE,
 	OPTION_COUNT,
 	OPTION_DURATION,
 	OPTION_FIRST_NONCE,
@@ -134,6 +142,7 @@ static const struct option options[] = {
 	{"write-devices", required_argument, NULL, OPTION_WRITE_DEVICES},
 	{"mode", required_argument, NULL, OPTION_MODE},
 	{"connections", required_argument, NULL, OPTION_CONNECTIONS},
+	{"rate", required_argument, NULL, OPTION_RATE},
 	{"count", required_argument, NULL, OPTION_COUNT},
 	{"duration", required_argument, NULL, OPTION_DURATION},
 	{"first-nonce", required_argument, NULL, OPTION_FIRST_NONCE},
@@ -195,6 +204,9 @@ static void take_option(struct settings *settings, int option)
 		break;
 	case OPTION_CONNECTIONS:
 		settings->loop.connections = (unsigned)number(optarg, 1, LOOP_CONNECTIONS_MAX);
+		break;
+	case OPTION_RATE:
+		settings->loop.rate = (uint32_t)number(optarg, 1, SCHEDULE_RATE_MAX);
 		break;
 	case OPTION_COUNT:
 		settings->loop.count = number(optarg, 1, COUNT_MAX);
