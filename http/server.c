@@ -24,6 +24,12 @@
 #define FRUITLESS_MAX 200
 #define FRUITLESS_MS  10
 
+/*
+ * It also asks to be run at once for as long as a request has no answer. Who has a request pending
+ * knows when it is time; meanwhile others are looked after so often.
+ */
+#define PENDING_MS 5
+
 struct http_server {
 	struct MHD_Daemon *daemons[HTTP_FDS_MAX]; /* one per listener */
 	int epoll_fds[HTTP_FDS_MAX];
@@ -32,6 +38,7 @@ struct http_server {
 	struct http_request_pool pool;
 	struct http_connections connections;
 	size_t unsent;      /* requests in state ANSWERED */
+	size_t pending;     /* requests in state PENDING */
 	unsigned fruitless; /* turns since a request went on */
 	bool queued;        /* an answer was taken that this turn has not yet sent */
 	bool quiesced;
@@ -116,6 +123,7 @@ void http_answer(struct http_request *request, unsigned status, const char *cont
 	request->status = status;
 	request->response = response_make(content_type, body, length, headers);
 	request->state = HTTP_REQUEST_ANSWERED;
+	request->server->pending--;
 	request->server->unsent++;
 }
 
@@ -144,6 +152,7 @@ static enum MHD_Result queue(struct http_request *request)
 static enum MHD_Result refuse(struct http_request *request, unsigned status)
 {
 	request->state = HTTP_REQUEST_PENDING;
+	request->server->pending++;
 	http_answer(request, status, NULL, NULL, 0, NULL);
 	return queue(request);
 }
@@ -233,6 +242,7 @@ static enum MHD_Result complete(struct http_request *request)
 	}
 	request->arrived_us = kw_mono_us(&kw_env_system);
 	request->state = HTTP_REQUEST_PENDING;
+	server->pending++;
 	server->options.handler(server->options.context, request);
 	return request->state == HTTP_REQUEST_ANSWERED ? queue(request) : MHD_YES;
 }
@@ -294,8 +304,11 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 		return;
 	}
 	*con_cls = NULL;
-	if (request->state == HTTP_REQUEST_PENDING && server->options.gone != NULL) {
-		server->options.gone(server->options.context, request);
+	if (request->state == HTTP_REQUEST_PENDING) {
+		server->pending--;
+		if (server->options.gone != NULL) {
+			server->options.gone(server->options.context, request);
+		}
 	}
 	if (request->state == HTTP_REQUEST_ANSWERED) {
 		server->unsent--;
@@ -455,6 +468,9 @@ int http_server_timeout_ms(const struct http_server *server)
 		if (least < 0 || (int)timeout < least) {
 			least = (int)timeout;
 		}
+	}
+	if (least == 0 && server->pending > 0) {
+		return PENDING_MS;
 	}
 	return least == 0 && server->fruitless == FRUITLESS_MAX ? FRUITLESS_MS : least;
 }

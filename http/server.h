@@ -2,10 +2,10 @@
  * HTTP/1.1 service on libmicrohttpd, driven by the caller's own loop: the one place that knows
  * that library, used by front and portal alike.
  *
- * A handler either answers at once (http_answer()) or leaves the request pending; the caller then
- * does the work of all pending requests of a turn together, answers them, and runs the server
- * again. libmicrohttpd calls a handler again for a request that has no answer yet; no suspend and
- * resume (25 to 55 % of the throughput) and no thread is involved. External epoll only: its own
+ * A handler either answers at once (http_answer()) or leaves the request pending; the caller does
+ * the work of many pending requests together, answers them, and runs the server again.
+ * libmicrohttpd calls a handler again in each turn for a request that has no answer yet; no suspend
+ * and resume (25 to 55 % of the throughput) and no thread is involved. External epoll only: its own
  * epoll thread hangs with 128 or more ready sockets.
  *
  * Refused before a handler sees them: a method other than the handler's (405 by the handler), a
@@ -32,7 +32,7 @@ struct http_octets {
 };
 
 /** Called once for each request, when it is complete. Answer it, or keep the pointer and answer
- *  before http_server_run() is called the second time. */
+ *  later, in one of the next turns. */
 typedef void (*http_handler)(void *context, struct http_request *request);
 /** Called for a pending request whose connection went away before it was answered: forget it. */
 typedef void (*http_gone)(void *context, struct http_request *request);
@@ -72,7 +72,8 @@ void http_server_quiesce(struct http_server *server);
 #define HTTP_FDS_MAX 16
 /** Descriptors to poll for reading, one per listener (an epoll descriptor each). @return how many */
 size_t http_server_fds(const struct http_server *server, int fds[HTTP_FDS_MAX]);
-/** How long the loop may sleep at most; -1: as long as it likes. */
+/** How long the loop may sleep at most; -1: as long as it likes. Run the server as soon as a pending
+ *  request is answered, whatever this says. */
 int http_server_timeout_ms(const struct http_server *server);
 /** Do what can be done without waiting: read, call handlers, send answers. */
 void http_server_run(struct http_server *server);

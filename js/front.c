@@ -243,6 +243,7 @@ static void clients_open(struct front *front, const struct js_options *options)
 
 static void front_open(struct front *front, const struct js_options *options)
 {
+	const struct js_front_teller teller = {&front->report, &front->posts};
 	enum kw_err err;
 
 	if (js_proxies_read(options->trusted_proxies, &front->proxies) != KW_OK) {
@@ -255,8 +256,7 @@ static void front_open(struct front *front, const struct js_options *options)
 	front->signals = js_process_signals();
 	front->reloads = js_process_reloads();
 	clients_open(front, options);
-	err = js_front_batch_init(
-		&front->batch, JS_FRONT_FD_CHANNEL, front->signals, &front->posts, &front->report);
+	err = js_front_batch_init(&front->batch, JS_FRONT_FD_CHANNEL, &teller);
 	if (err == KW_OK) {
 		err = js_front_http_init(&front->http, options->paths,
 			front->fixed ? NULL : &front->batch, &front->identities, &front->report);
@@ -374,6 +374,7 @@ static void rest(struct front *front)
 
 	timeout = sooner_ms(timeout, watch_expiry(front));
 	timeout = sooner_ms(timeout, js_front_posts_timeout_ms(&front->posts));
+	timeout = sooner_ms(timeout, js_front_batch_timeout_ms(&front->batch));
 	for (size_t i = 0; i < count; i++) {
 		fds[i] = (struct pollfd){.fd = http_fds[i], .events = POLLIN};
 	}

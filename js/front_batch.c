@@ -6,17 +6,17 @@
 #include "ipc/channel.h"
 #include "js/front_convert.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
-#include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 /* Of the time to leave, what is kept for sending the last answers. */
 #define LEAVE_SEND_US (300 * 1000)
 
-/* Untouched pages cost nothing: a front that never sees a large batch stays small. */
+/* An idle vault need not wait until all that has arrived is decoded. */
+#define EAGER 16
+
+/* Untouched pages cost nothing: a front that never has much under way stays small. */
 static void *reserve(size_t size)
 {
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -25,24 +25,25 @@ static void *reserve(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-enum kw_err js_front_batch_init(struct js_front_batch *batch, int channel, int signals,
-	struct js_front_posts *posts, struct ipc_report *report)
+enum kw_err js_front_batch_init(
+	struct js_front_batch *batch, int channel, const struct js_front_teller *teller)
 {
 	*batch = (struct js_front_batch){
 		.channel = channel,
-		.signals = signals,
-		.report = report,
-		.posts = posts,
+		.teller = *teller,
 		.entries = reserve(JS_FRONT_BATCH_MAX * sizeof(*batch->entries)),
+		.vacant = reserve(JS_FRONT_BATCH_MAX * sizeof(*batch->vacant)),
 		.questions = reserve(JS_FRONT_BATCH_MAX * sizeof(*batch->questions)),
+		.slots = reserve(JS_FRONT_BATCH_MAX * sizeof(*batch->slots)),
 		.message = reserve(IPC_MESSAGE_MAX),
 	};
-	if (batch->entries == NULL || batch->questions == NULL || batch->message == NULL) {
+	if (batch->entries == NULL || batch->vacant == NULL || batch->questions == NULL ||
+		batch->slots == NULL || batch->message == NULL) {
 		js_front_batch_finish(batch);
 		return KW_E_NO_MEMORY;
 	}
 	/* Not from 0: an answer to who had this channel before must not fit. */
-	return kw_random(&kw_env_system, &batch->first, sizeof(batch->first));
+	return kw_random(&kw_env_system, &batch->next, sizeof(batch->next));
 }
 
 static void release(void *memory, size_t size)
@@ -55,239 +56,145 @@ static void release(void *memory, size_t size)
 void js_front_batch_finish(struct js_front_batch *batch)
 {
 	release(batch->entries, JS_FRONT_BATCH_MAX * sizeof(*batch->entries));
+	release(batch->vacant, JS_FRONT_BATCH_MAX * sizeof(*batch->vacant));
 	release(batch->questions, JS_FRONT_BATCH_MAX * sizeof(*batch->questions));
+	release(batch->slots, JS_FRONT_BATCH_MAX * sizeof(*batch->slots));
 	release(batch->message, IPC_MESSAGE_MAX);
-	batch->entries = NULL;
-	batch->questions = NULL;
-	batch->message = NULL;
+	*batch = (struct js_front_batch){.channel = batch->channel};
+}
+
+/* The last one given back is still in the cache. */
+static struct js_front_entry *vacant(struct js_front_batch *batch)
+{
+	if (batch->vacant_count > 0) {
+		return &batch->entries[batch->vacant[batch->vacant_count - 1]];
+	}
+	return batch->used < JS_FRONT_BATCH_MAX ? &batch->entries[batch->used] : NULL;
+}
+
+static void vacate(struct js_front_batch *batch, size_t slot)
+{
+	batch->entries[slot].request = NULL;
+	batch->vacant[batch->vacant_count++] = (uint16_t)slot;
 }
 
 struct bi_request *js_front_batch_room(struct js_front_batch *batch)
 {
-	return batch->count < JS_FRONT_BATCH_MAX ? &batch->entries[batch->count].message : NULL;
+	struct js_front_entry *entry = vacant(batch);
+
+	return entry != NULL ? &entry->message : NULL;
 }
 
-void js_front_batch_add(struct js_front_batch *batch, struct http_request *request,
-	const struct ipc_credential *credentials, size_t count)
+static void tell(struct js_front_batch *batch, size_t slot, const struct bi_answer *said,
+	const struct ipc_backend_ans *told, const char *url)
 {
-	struct js_front_entry *entry = &batch->entries[batch->count];
-
-	assert(batch->count < JS_FRONT_BATCH_MAX);
-	entry->request = request;
-	js_front_question(&entry->message, credentials, count, batch->first + batch->count,
-		&batch->questions[batch->count]);
-	http_request_set_user(request, entry);
-	batch->count++;
-}
-
-void js_front_batch_gone(struct http_request *request)
-{
-	struct js_front_entry *entry = http_request_user(request);
-
-	if (entry != NULL) {
-		entry->request = NULL;
-	}
-}
-
-/* Where a request comes from, or the proxy that passed it on; "?" where the system did not say. */
-static void write_address(const struct sockaddr *address, char out[INET6_ADDRSTRLEN])
-{
-	const void *octets = NULL;
-
-	if (address != NULL && address->sa_family == AF_INET) {
-		octets = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
-	} else if (address != NULL && address->sa_family == AF_INET6) {
-		octets = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-	}
-	if (octets == NULL ||
-		inet_ntop(address->sa_family, octets, out, INET6_ADDRSTRLEN) == NULL) {
-		strcpy(out, "?");
-	}
-}
-
-void js_front_refuse(struct ipc_report *report, struct http_request *request, unsigned status,
-	const struct http_header *headers, const char *reason)
-{
-	char from[INET6_ADDRSTRLEN];
-
-	report->http_refused++;
-	if (kw_log_enabled(KW_LOG_INFO)) {
-		write_address(http_request_address(request), from);
-		kw_log(KW_LOG_INFO, "front", "request refused", KW_STR("from", from),
-			KW_NUM("status", status), KW_STR("reason", reason));
-	}
-	http_answer(request, status, NULL, NULL, 0, headers);
-}
-
-void js_front_refuse_credential(struct ipc_report *report, struct http_request *request)
-{
-	static const struct http_header headers[] = {
-		{"WWW-Authenticate", "Bearer realm=\"keyward\""}, {NULL, NULL}};
-
-	js_front_refuse(report, request, 401, headers, "credential missing or unknown");
-}
-
-void js_front_refuse_busy(struct ipc_report *report, struct http_request *request)
-{
-	static const struct http_header headers[] = {{"Retry-After", "1"}, {NULL, NULL}};
-
-	js_front_refuse(report, request, 503, headers, "overloaded, or the vault is away");
-}
-
-static const char *const answered[] = {
-	[BI_TYPE_OTHER] = "request answered",
-	[BI_TYPE_JOIN] = "JoinReq answered",
-	[BI_TYPE_REJOIN] = "RejoinReq answered",
-	[BI_TYPE_APP_S_KEY] = "AppSKeyReq answered",
-	[BI_TYPE_HOME_NS] = "HomeNSReq answered",
-	[BI_TYPE_ERROR_NOTIF] = "ErrorNotif taken",
-};
-
-static void log_answer(const struct bi_request *message, const struct ipc_backend_ans *told,
-	const char *result, uint64_t took_us)
-{
-	const char *peer = told != NULL && memchr(told->peer, '\0', sizeof(told->peer)) != NULL
-				   ? told->peer
-				   : "";
-
-	if (message->has_dev_eui) {
-		kw_log(KW_LOG_INFO, "front", answered[message->type],
-			KW_EUI("dev_eui", message->dev_eui.octets),
-			KW_STR("sender", message->sender_id), KW_STR("peer", peer),
-			KW_NUM("txn", message->transaction_id), KW_STR("result", result),
-			KW_NUM("took_us", took_us));
-	} else {
-		kw_log(KW_LOG_INFO, "front", answered[message->type],
-			KW_STR("type", message->message_type), KW_STR("sender", message->sender_id),
-			KW_STR("peer", peer), KW_NUM("txn", message->transaction_id),
-			KW_STR("result", result), KW_NUM("took_us", took_us));
-	}
-}
-
-static struct http_request *take(struct js_front_batch *batch, struct js_front_entry *entry)
-{
+	struct js_front_entry *entry = &batch->entries[slot];
 	struct http_request *request = entry->request;
 
-	entry->request = NULL;
-	batch->open--;
-	return request;
+	if (request != NULL) {
+		entry->request = NULL;
+		js_front_tell(&batch->teller, request, &entry->message, said, told, url);
+	}
 }
 
-/* HTTP 200: with the answer, or without one that is posted. @return whether it could be */
-static bool deliver(struct js_front_batch *batch, const struct bi_request *message,
-	const struct bi_answer *said, const char *url, struct http_request *request)
+static void refuse(struct js_front_batch *batch, size_t slot)
 {
-	char body[BI_ANSWER_MAX];
-	size_t length;
-	enum kw_err err = bi_answer_encode(message, said, body, sizeof(body), &length);
+	struct http_request *request = batch->entries[slot].request;
 
-	if (err != KW_OK) {
-		js_front_refuse(batch->report, request, 500, NULL, "the answer does not fit");
-		return false;
+	if (request != NULL) {
+		batch->entries[slot].request = NULL;
+		js_front_refuse_busy(batch->teller.report, request);
 	}
-	if (url != NULL) {
-		err = js_front_posts_send(batch->posts, url, message, body, length);
-	}
-	if (err != KW_OK) {
-		js_front_refuse_busy(batch->report, request);
-	} else if (url != NULL) {
-		http_answer(request, 200, NULL, NULL, 0, NULL);
-	} else {
-		http_answer(request, 200, "application/json", body, length, NULL);
-	}
-	kw_wipe(body, length);
-	return err == KW_OK;
 }
 
-/* `told` is what the vault said, NULL if it is silent; with an URL the answer is posted there. */
-static void answer(struct js_front_batch *batch, struct js_front_entry *entry,
-	const struct bi_answer *said, const struct ipc_backend_ans *told, const char *url)
+/* ---- what is with the vault ---- */
+
+static void land(struct js_front_batch *batch, struct js_front_flight *flight)
 {
-	const struct bi_request *message = &entry->message;
-	struct http_request *request = take(batch, entry);
-	uint64_t took_us = kw_mono_us(&kw_env_system) - http_request_arrived_us(request);
-	const char *result = bi_result_code(said->err, message->protocol);
-
-	if (said->err == KW_E_UNAUTHENTICATED) {
-		js_front_refuse_credential(batch->report, request);
-		return;
+	for (size_t i = 0; i < flight->count; i++) {
+		vacate(batch, flight->slots[i]);
 	}
-	if (message->type == BI_TYPE_ERROR_NOTIF) {
-		http_answer(request, 200, NULL, NULL, 0, NULL);
-		result = message->notified;
-	} else if (!deliver(batch, message, said, url, request)) {
-		return;
-	}
-	kw_histogram_add(&batch->report->latency, took_us);
-	if (kw_log_enabled(KW_LOG_INFO)) {
-		log_answer(message, told, result, took_us);
-	}
+	flight->count = 0;
 }
 
-/* Entries `from` to `to` are answered with a failure of ours. */
-static void answer_all(struct js_front_batch *batch, size_t from, size_t to, enum kw_err err)
+/* All of a message that have no answer get this failure of ours. */
+static void fail_flight(
+	struct js_front_batch *batch, struct js_front_flight *flight, enum kw_err err)
 {
 	const struct bi_answer said = {.err = err};
 
-	for (size_t i = from; i < to; i++) {
-		if (batch->entries[i].request != NULL) {
-			answer(batch, &batch->entries[i], &said, NULL, NULL);
-		}
+	for (size_t i = 0; i < flight->count; i++) {
+		tell(batch, flight->slots[i], &said, NULL, NULL);
 	}
+	land(batch, flight);
 }
 
-static void refuse_all(struct js_front_batch *batch, size_t from, const char *why)
+static void refuse_flight(
+	struct js_front_batch *batch, struct js_front_flight *flight, const char *why)
 {
-	kw_log(KW_LOG_WARNING, "front", why, KW_NUM("requests", batch->open));
-	for (size_t i = from; i < batch->count; i++) {
-		if (batch->entries[i].request != NULL) {
-			js_front_refuse_busy(batch->report, take(batch, &batch->entries[i]));
-		}
+	kw_log(KW_LOG_WARNING, "front", why, KW_NUM("requests", flight->count));
+	for (size_t i = 0; i < flight->count; i++) {
+		refuse(batch, flight->slots[i]);
 	}
+	land(batch, flight);
 }
 
-static void take_answer(
-	struct js_front_batch *batch, const struct ipc_backend_ans *told, const char *urls)
+static struct js_front_flight *flight_of(struct js_front_batch *batch, uint64_t number)
 {
-	uint64_t index = told->number - batch->first;
-	struct js_front_entry *entry = &batch->entries[index < batch->sent ? index : 0];
+	for (size_t i = 0; i < JS_FRONT_FLIGHTS; i++) {
+		if (batch->flights[i].count > 0 && batch->flights[i].number == number) {
+			return &batch->flights[i];
+		}
+	}
+	return NULL;
+}
+
+static size_t flying(const struct js_front_batch *batch)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < JS_FRONT_FLIGHTS; i++) {
+		count += batch->flights[i].count > 0;
+	}
+	return count;
+}
+
+static void take_answer(struct js_front_batch *batch, const struct js_front_flight *flight,
+	const struct ipc_backend_ans *told, const char *urls)
+{
+	uint64_t index = told->number - flight->number;
 	char url[IPC_URL_SIZE] = "";
 	struct bi_answer said;
+	size_t slot;
 
-	/* Too late, or never asked. */
-	if (index >= batch->sent || entry->request == NULL) {
+	if (index >= flight->count) {
 		return;
 	}
+	slot = flight->slots[index];
 	memcpy(url, urls, told->answer_url_length);
-	js_front_answer(&entry->message, told, &said);
-	answer(batch, entry, &said, told, url[0] != '\0' ? url : NULL);
+	js_front_answer(&batch->entries[slot].message, told, &said);
+	tell(batch, slot, &said, told, url[0] != '\0' ? url : NULL);
 }
 
+/* Each message has one answer, under the same number. */
 static void take_answers(struct js_front_batch *batch)
 {
 	const struct ipc_header *header = batch->message;
 	const struct ipc_backend_ans *answers = ipc_body(batch->message);
+	struct js_front_flight *flight = flight_of(batch, header->number);
 	size_t urls_length;
 	const char *urls = ipc_tail(header, false, &urls_length);
 
 	batch->heard = true;
-	if (header->err != KW_OK) {
-		/* A message as a whole: it began with the number it was sent under. */
-		uint64_t from = header->number - batch->first;
-
-		if (from < batch->sent) {
-			size_t to = (size_t)from + IPC_BATCH_MAX;
-
-			answer_all(batch, (size_t)from, to < batch->sent ? to : batch->sent,
-				KW_E_SYSTEM);
-		}
-		return;
+	if (flight == NULL) {
+		return; /* too late, or never asked */
 	}
-	for (size_t i = 0; i < header->count; i++) {
+	for (size_t i = 0; header->err == KW_OK && i < header->count; i++) {
 		/* Checked when it came: all lengths are within the message. */
-		take_answer(batch, &answers[i], urls);
+		take_answer(batch, flight, &answers[i], urls);
 		urls += answers[i].answer_url_length;
 	}
+	fail_flight(batch, flight, KW_E_SYSTEM); /* whom it left out */
 }
 
 /* The vault says hello once after its start: what it was asked before may be lost. */
@@ -301,12 +208,16 @@ static void take_hello(struct js_front_batch *batch)
 	}
 	batch->generation = hello->generation;
 	batch->greeted = true;
-	if (first || batch->open == 0) {
-		return;
+	for (size_t i = 0; !first && i < JS_FRONT_FLIGHTS; i++) {
+		struct js_front_flight *flight = &batch->flights[i];
+
+		if (flight->count > 0) {
+			kw_log(KW_LOG_WARNING, "front",
+				"the vault started anew; what it was asked may be lost",
+				KW_NUM("requests", flight->count));
+			fail_flight(batch, flight, KW_E_CLOSED);
+		}
 	}
-	kw_log(KW_LOG_WARNING, "front", "the vault started anew; what it was asked may be lost",
-		KW_NUM("requests", batch->open));
-	answer_all(batch, 0, batch->sent, KW_E_CLOSED);
 }
 
 bool js_front_batch_listen(struct js_front_batch *batch)
@@ -333,48 +244,151 @@ bool js_front_batch_listen(struct js_front_batch *batch)
 	return !batch->closed;
 }
 
-/* Nobody waits for these any more: close the gaps that they left. */
-static void drop_gone(struct js_front_batch *batch)
+/* ---- what is not yet sent ---- */
+
+static void forget_questions(struct js_front_batch *batch, size_t count)
+{
+	kw_wipe(&batch->questions[batch->from], count * sizeof(*batch->questions));
+	batch->from += count;
+	if (batch->from == batch->to) {
+		batch->from = 0;
+		batch->to = 0;
+	}
+}
+
+/* Keep those whose client waits, from the start of the room. */
+static void close_gaps(struct js_front_batch *batch)
 {
 	size_t kept = 0;
+	size_t to = batch->to;
 
-	for (size_t i = 0; i < batch->count; i++) {
-		if (batch->entries[i].request == NULL) {
-			continue;
-		}
-		if (kept != i) {
-			batch->entries[kept] = batch->entries[i];
+	for (size_t i = batch->from; i < to; i++) {
+		if (batch->entries[batch->slots[i]].request == NULL) {
+			vacate(batch, batch->slots[i]);
+		} else {
 			batch->questions[kept] = batch->questions[i];
-			batch->questions[kept].number = batch->first + kept;
-			http_request_set_user(batch->entries[kept].request, &batch->entries[kept]);
+			batch->slots[kept++] = batch->slots[i];
 		}
-		kept++;
 	}
-	batch->count = kept;
-	batch->open = kept;
+	kw_wipe(&batch->questions[kept], (to - kept) * sizeof(*batch->questions));
+	batch->from = 0;
+	batch->to = kept;
+	batch->gone = false;
 }
 
-/* Send as much as the channel takes. */
-static enum kw_err send_more(struct js_front_batch *batch)
+static void refuse_questions(struct js_front_batch *batch, size_t count, const char *why)
 {
-	while (batch->sent < batch->count) {
-		size_t left = batch->count - batch->sent;
-		size_t count = left < IPC_BATCH_MAX ? left : IPC_BATCH_MAX;
-		struct ipc_header header = {
-			.kind = IPC_BACKEND,
-			.count = (uint16_t)count,
-			.number = batch->first + batch->sent,
-		};
-		enum kw_err err = ipc_send(batch->channel, &header, &batch->questions[batch->sent],
-			count * sizeof(*batch->questions), NULL, 0);
+	kw_log(KW_LOG_WARNING, "front", why, KW_NUM("requests", count));
+	for (size_t i = 0; i < count; i++) {
+		size_t slot = batch->slots[batch->from + i];
 
-		if (err != KW_OK) {
-			return err;
-		}
-		batch->sent += count;
+		refuse(batch, slot);
+		vacate(batch, slot);
 	}
+	forget_questions(batch, count);
+}
+
+static struct js_front_flight *free_flight(struct js_front_batch *batch)
+{
+	for (size_t i = 0; i < JS_FRONT_FLIGHTS; i++) {
+		if (batch->flights[i].count == 0) {
+			return &batch->flights[i];
+		}
+	}
+	return NULL;
+}
+
+/* One message of what waits. */
+static enum kw_err send_one(struct js_front_batch *batch, struct js_front_flight *flight)
+{
+	size_t waiting = batch->to - batch->from;
+	size_t count = waiting < IPC_BATCH_MAX ? waiting : IPC_BATCH_MAX;
+	struct ipc_backend_req *questions = &batch->questions[batch->from];
+	struct ipc_header header = {
+		.kind = IPC_BACKEND, .count = (uint16_t)count, .number = batch->next};
+	enum kw_err err;
+
+	for (size_t i = 0; i < count; i++) {
+		questions[i].number = batch->next + i;
+	}
+	err = ipc_send(batch->channel, &header, questions, count * sizeof(*questions), NULL, 0);
+	if (err != KW_OK) {
+		return err;
+	}
+	flight->number = batch->next;
+	flight->due_us = kw_mono_us(&kw_env_system) + JS_FRONT_TIMEOUT_US;
+	flight->count = count;
+	memcpy(flight->slots, &batch->slots[batch->from], count * sizeof(flight->slots[0]));
+	batch->next += count;
+	forget_questions(batch, count);
 	return KW_OK;
 }
+
+static void send_more(struct js_front_batch *batch)
+{
+	struct js_front_flight *flight;
+
+	if (batch->gone) {
+		close_gaps(batch);
+	}
+	while (batch->from < batch->to && (flight = free_flight(batch)) != NULL) {
+		enum kw_err err = send_one(batch, flight);
+
+		if (err == KW_E_BUSY && flying(batch) > 0) {
+			return; /* with answers to come there will be room again */
+		}
+		if (err != KW_OK) {
+			refuse_questions(
+				batch, batch->to - batch->from, "the vault does not take requests");
+		}
+	}
+}
+
+static void move_to_start(struct js_front_batch *batch)
+{
+	size_t count = batch->to - batch->from;
+
+	memmove(batch->questions, &batch->questions[batch->from],
+		count * sizeof(*batch->questions));
+	memmove(batch->slots, &batch->slots[batch->from], count * sizeof(*batch->slots));
+	batch->from = 0;
+	batch->to = count;
+}
+
+void js_front_batch_add(struct js_front_batch *batch, struct http_request *request,
+	const struct ipc_credential *credentials, size_t count)
+{
+	struct js_front_entry *entry = vacant(batch);
+
+	assert(entry != NULL);
+	if (batch->vacant_count > 0) {
+		batch->vacant_count--;
+	} else {
+		batch->used++;
+	}
+	if (batch->to == JS_FRONT_BATCH_MAX) {
+		move_to_start(batch); /* there is room: not more wait than there are entries */
+	}
+	entry->request = request;
+	js_front_question(&entry->message, credentials, count, 0, &batch->questions[batch->to]);
+	batch->slots[batch->to++] = (uint16_t)(entry - batch->entries);
+	http_request_set_user(request, entry);
+	if (batch->to - batch->from >= EAGER && flying(batch) == 0) {
+		js_front_batch_run(batch);
+	}
+}
+
+void js_front_batch_gone(struct js_front_batch *batch, struct http_request *request)
+{
+	struct js_front_entry *entry = http_request_user(request);
+
+	if (entry != NULL) {
+		entry->request = NULL;
+		batch->gone = true;
+	}
+}
+
+/* ---- time ---- */
 
 void js_front_batch_leave(struct js_front_batch *batch)
 {
@@ -383,89 +397,97 @@ void js_front_batch_leave(struct js_front_batch *batch)
 	}
 }
 
-/* How long may still be waited for an answer by which all is over, ms. */
-static int left_ms(const struct js_front_batch *batch, uint64_t deadline_us)
+static bool is_leaving(const struct js_front_batch *batch, uint64_t now)
+{
+	return batch->leave_by_us != 0 && now + LEAVE_SEND_US >= batch->leave_by_us;
+}
+
+/* How many of those that wait, the oldest first, do so for too long. */
+static size_t overdue(const struct js_front_batch *batch, uint64_t now)
+{
+	bool leaving = is_leaving(batch, now);
+	size_t i;
+
+	for (i = batch->from; i < batch->to; i++) {
+		const struct http_request *request = batch->entries[batch->slots[i]].request;
+
+		if (!leaving && request != NULL &&
+			now - http_request_arrived_us(request) < JS_FRONT_WAIT_MAX_US) {
+			break;
+		}
+	}
+	return i - batch->from;
+}
+
+static void expire(struct js_front_batch *batch)
 {
 	uint64_t now = kw_mono_us(&kw_env_system);
+	size_t count;
 
-	if (batch->leave_by_us != 0 && batch->leave_by_us - LEAVE_SEND_US < deadline_us) {
-		deadline_us = batch->leave_by_us - LEAVE_SEND_US;
+	for (size_t i = 0; i < JS_FRONT_FLIGHTS; i++) {
+		struct js_front_flight *flight = &batch->flights[i];
+
+		if (flight->count > 0 && (now >= flight->due_us || is_leaving(batch, now))) {
+			refuse_flight(batch, flight, "no answer from the vault in time");
+		}
 	}
-	return now < deadline_us ? (int)((deadline_us - now + 999) / 1000) : 0;
-}
-
-/* Sleep until the vault says something. False: the time is up. */
-static bool await(struct js_front_batch *batch, uint64_t deadline_us)
-{
-	for (;;) {
-		struct pollfd fds[] = {
-			{.fd = batch->channel, .events = POLLIN},
-			{.fd = batch->leave_by_us == 0 ? batch->signals : -1, .events = POLLIN},
-		};
-		int ready = poll(fds, 2, left_ms(batch, deadline_us));
-
-		if (ready == 0) {
-			return false;
-		}
-		if (ready > 0 && fds[0].revents != 0) {
-			return true;
-		}
-		if (ready > 0) {
-			js_front_batch_leave(batch);
-		}
+	count = overdue(batch, now);
+	if (count > 0) {
+		refuse_questions(batch, count, "the vault has no time for these requests");
 	}
 }
 
-static bool outstanding(const struct js_front_batch *batch)
+static uint64_t sooner(uint64_t a, uint64_t b)
 {
-	for (size_t i = 0; i < batch->sent; i++) {
-		if (batch->entries[i].request != NULL) {
-			return true;
-		}
-	}
-	return false;
+	return a < b ? a : b;
 }
 
-static void exchange(struct js_front_batch *batch)
+int js_front_batch_timeout_ms(const struct js_front_batch *batch)
 {
-	uint64_t deadline_us = kw_mono_us(&kw_env_system) + JS_FRONT_TIMEOUT_US;
+	uint64_t now = kw_mono_us(&kw_env_system);
+	uint64_t due = UINT64_MAX;
 
-	while (batch->open > 0) {
-		if (batch->sent < batch->count) {
-			enum kw_err err = send_more(batch);
+	for (size_t i = 0; i < JS_FRONT_FLIGHTS; i++) {
+		if (batch->flights[i].count > 0) {
+			due = sooner(due, batch->flights[i].due_us);
+		}
+	}
+	if (due == UINT64_MAX && batch->from == batch->to) {
+		return -1;
+	}
+	if (batch->from < batch->to) {
+		due = sooner(due, now + JS_FRONT_WAIT_MAX_US / 10);
+	}
+	if (batch->leave_by_us != 0) {
+		due = sooner(due, batch->leave_by_us - LEAVE_SEND_US);
+	}
+	return now < due ? (int)((due - now + 999) / 1000) : 0;
+}
 
-			/* With answers to come there will be room again. */
-			if (err != KW_OK && !(err == KW_E_BUSY && outstanding(batch))) {
-				refuse_all(batch, batch->sent, "the vault does not take requests");
-				batch->count = batch->sent;
-				continue;
-			}
+static void close_all(struct js_front_batch *batch)
+{
+	static const char why[] = "the channel to the vault is closed";
+
+	for (size_t i = 0; i < JS_FRONT_FLIGHTS; i++) {
+		if (batch->flights[i].count > 0) {
+			refuse_flight(batch, &batch->flights[i], why);
 		}
-		if (!await(batch, deadline_us)) {
-			refuse_all(batch, 0, "no answer from the vault in time");
-			return;
-		}
-		if (!js_front_batch_listen(batch)) {
-			refuse_all(batch, 0, "the channel to the vault is closed");
-			return;
-		}
+	}
+	if (batch->from < batch->to) {
+		refuse_questions(batch, batch->to - batch->from, why);
 	}
 }
 
 void js_front_batch_run(struct js_front_batch *batch)
 {
-	size_t used = batch->count;
-
-	if (used == 0) {
+	if (batch->from == batch->to && flying(batch) == 0) {
 		return;
 	}
-	/* Before anything was asked: a hello that is waiting is about earlier questions. */
-	(void)js_front_batch_listen(batch);
-	drop_gone(batch);
-	exchange(batch);
-	kw_wipe(batch->questions, used * sizeof(*batch->questions));
-	batch->first += used;
-	batch->count = 0;
-	batch->sent = 0;
-	batch->open = 0;
+	/* Before more is asked: a hello that is waiting is about earlier questions. */
+	if (!js_front_batch_listen(batch)) {
+		close_all(batch);
+		return;
+	}
+	expire(batch);
+	send_more(batch);
 }

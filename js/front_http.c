@@ -183,6 +183,9 @@ void js_front_http_handle(void *context, struct http_request *request)
 
 void js_front_http_gone(void *context, struct http_request *request)
 {
-	(void)context;
-	js_front_batch_gone(request);
+	struct js_front_http *http = context;
+
+	if (http->batch != NULL) {
+		js_front_batch_gone(http->batch, request);
+	}
 }
