@@ -276,6 +276,7 @@ static void close_gaps(struct js_front_batch *batch)
 	batch->gone = false;
 }
 
+/* Nobody of them has gone. */
 static void refuse_questions(struct js_front_batch *batch, size_t count, const char *why)
 {
 	kw_log(KW_LOG_WARNING, "front", why, KW_NUM("requests", count));
@@ -328,9 +329,6 @@ static void send_more(struct js_front_batch *batch)
 {
 	struct js_front_flight *flight;
 
-	if (batch->gone) {
-		close_gaps(batch);
-	}
 	while (batch->from < batch->to && (flight = free_flight(batch)) != NULL) {
 		enum kw_err err = send_one(batch, flight);
 
@@ -411,8 +409,7 @@ static size_t overdue(const struct js_front_batch *batch, uint64_t now)
 	for (i = batch->from; i < batch->to; i++) {
 		const struct http_request *request = batch->entries[batch->slots[i]].request;
 
-		if (!leaving && request != NULL &&
-			now - http_request_arrived_us(request) < JS_FRONT_WAIT_MAX_US) {
+		if (!leaving && now - http_request_arrived_us(request) < JS_FRONT_WAIT_MAX_US) {
 			break;
 		}
 	}
@@ -487,6 +484,9 @@ void js_front_batch_run(struct js_front_batch *batch)
 	if (!js_front_batch_listen(batch)) {
 		close_all(batch);
 		return;
+	}
+	if (batch->gone) {
+		close_gaps(batch);
 	}
 	expire(batch);
 	send_more(batch);
