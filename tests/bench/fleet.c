@@ -51,6 +51,18 @@ enum kw_err fleet_make(struct lw_aes *aes, uint32_t index, struct fleet_device *
 	return derive(aes, index, KEY_ROOT, &device->root);
 }
 
+enum kw_err fleet_make_whole(struct lw_aes *aes, uint32_t index, struct fleet_device *device)
+{
+	enum kw_err err = fleet_make(aes, index, device);
+
+	return err == KW_OK ? derive(aes, index, KEY_APP, &device->app_key) : err;
+}
+
+uint16_t fleet_dev_nonce(enum lw_version version, uint16_t n)
+{
+	return lw_version_counts_dev_nonce(version) ? n : (uint16_t)(n * NONCE_SPREAD);
+}
+
 enum kw_err fleet_join_request(struct lw_aes *aes, const struct fleet_device *device, uint16_t n,
 	uint8_t frame[LW_JOIN_REQUEST_SIZE])
 {
@@ -58,9 +70,7 @@ enum kw_err fleet_join_request(struct lw_aes *aes, const struct fleet_device *de
 	struct lw_join_request request = {
 		.join_eui = device->id.join_eui,
 		.dev_eui = device->id.dev_eui,
-		.dev_nonce = lw_version_counts_dev_nonce(device->version)
-				     ? n
-				     : (uint16_t)(n * NONCE_SPREAD),
+		.dev_nonce = fleet_dev_nonce(device->version, n),
 	};
 	uint8_t cmac[LW_BLOCK_SIZE];
 	enum kw_err err;
@@ -98,11 +108,8 @@ enum kw_err fleet_write_csv(struct lw_aes *aes, uint32_t count, FILE *out)
 		return KW_E_SYSTEM;
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		enum kw_err err = fleet_make(aes, i, &device);
+		enum kw_err err = fleet_make_whole(aes, i, &device);
 
-		if (err == KW_OK) {
-			err = derive(aes, i, KEY_APP, &device.app_key);
-		}
 		if (err != KW_OK) {
 			return err;
 		}

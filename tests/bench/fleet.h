@@ -27,6 +27,13 @@ void fleet_identify(uint32_t index, struct fleet_device *device);
 KW_MUST_CHECK enum kw_err fleet_make(
 	struct lw_aes *aes, uint32_t index, struct fleet_device *device);
 
+/** All of it. @return KW_OK, KW_E_CRYPTO */
+KW_MUST_CHECK enum kw_err fleet_make_whole(
+	struct lw_aes *aes, uint32_t index, struct fleet_device *device);
+
+/** The DevNonce of the n-th join. */
+uint16_t fleet_dev_nonce(enum lw_version version, uint16_t n);
+
 /**
  * The Join-request of the n-th join of a device, with a valid MIC. Distinct n give distinct
  * DevNonces: n itself for a device that counts, spread out for one that draws.

@@ -105,32 +105,43 @@ static const char *mac_version(enum lw_version version)
 	return version == LW_VERSION_1_1 ? "1.1.0" : lw_version_text(version);
 }
 
-enum kw_err request_next(struct request_source *source, struct request *request)
+enum kw_err request_source_take(struct request_source *source, uint32_t *index, uint16_t *n)
 {
 	uint64_t number = source->next++;
-	uint32_t index = (uint32_t)(number % source->devices * source->stride % source->devices);
-	uint64_t n = source->first_nonce + number / source->devices;
-	uint8_t frame[LW_JOIN_REQUEST_SIZE];
-	uint32_t dev_addr = __builtin_bswap32(0x26000000u | index % 0x2000000u);
-	struct fleet_device device;
-	enum kw_err err;
+	uint64_t round = source->first_nonce + number / source->devices;
 
-	if (n >= NONCES_MAX) {
-		return KW_E_EXHAUSTED;
+	*index = (uint32_t)(number % source->devices * source->stride % source->devices);
+	*n = (uint16_t)round;
+	return round < NONCES_MAX ? KW_OK : KW_E_EXHAUSTED;
+}
+
+enum kw_err request_next(struct request_source *source, struct request *request)
+{
+	uint64_t number = source->next;
+	uint8_t frame[LW_JOIN_REQUEST_SIZE];
+	struct fleet_device device;
+	uint32_t dev_addr;
+	uint32_t index;
+	uint16_t n;
+	enum kw_err err = request_source_take(source, &index, &n);
+
+	if (err == KW_OK) {
+		err = fleet_make(source->aes, index, &device);
 	}
-	err = fleet_make(source->aes, index, &device);
+	if (err != KW_OK) {
+		return err;
+	}
 	if (source->mode == REQUEST_UNKNOWN) {
 		device.id.dev_eui.octets[0] = 0xfe;
 	}
-	if (err == KW_OK) {
-		err = fleet_join_request(source->aes, &device, (uint16_t)n, frame);
-	}
+	err = fleet_join_request(source->aes, &device, n, frame);
 	if (err != KW_OK) {
 		return err;
 	}
 	if (source->mode == REQUEST_WRONG_MIC) {
 		frame[sizeof(frame) - 1] ^= 1;
 	}
+	dev_addr = __builtin_bswap32(0x26000000u | index % 0x2000000u);
 	put(request, request->at_receiver, device.id.join_eui.octets, LW_EUI_SIZE);
 	put_transaction(request, number);
 	memcpy(request->octets + request->at_mac_version, mac_version(device.version), 5);

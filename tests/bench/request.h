@@ -42,6 +42,14 @@ void request_source_init(struct request_source *source, struct lw_aes *aes, enum
 	uint32_t devices, uint32_t first_nonce);
 
 /**
+ * Which device comes next, and which of its joins (fleet_dev_nonce()) it is.
+ *
+ * @return KW_OK, KW_E_EXHAUSTED (DevNonces used up)
+ */
+KW_MUST_CHECK enum kw_err request_source_take(
+	struct request_source *source, uint32_t *index, uint16_t *n);
+
+/**
  * Lay out the template.
  *
  * @param host    value of the Host header

@@ -11,6 +11,7 @@ import time
 from server import SLOW, Server, executable, run_tests
 
 DEVICES = 256
+FEW = 6
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -81,7 +82,7 @@ def load(stub, *words, status=0):
                     *words, status=status)[0]
 
 
-def test_an_open_loop_keeps_its_rate():
+def an_open_loop_keeps_its_rate():
     with Stub() as stub:
         result = load(stub, "--rate", 200, "--duration", 2, "--connections", 4)
         assert stub.number == 400
@@ -89,7 +90,7 @@ def test_an_open_loop_keeps_its_rate():
     assert result["rate"] == 200 and result["seconds"] > 1.9, result
 
 
-def test_a_stall_is_charged_with_all_that_was_due():
+def a_stall_is_charged_with_all_that_was_due():
     def stall(number):
         if number == 300:
             time.sleep(0.4)
@@ -102,14 +103,14 @@ def test_a_stall_is_charged_with_all_that_was_due():
     assert result["late"] >= 100, result
 
 
-def test_a_closed_loop_meets_a_stall_once_a_connection():
+def a_closed_loop_meets_a_stall_once_a_connection():
     with Stub(lambda number: time.sleep(0.3 if number == 50 else 0)) as stub:
         result = load(stub, "--count", 100, "--connections", 1)
     assert result["answered"] == 100 and result["max_us"] >= 300_000, result
     assert result["rate"] == 0 and result["late"] == 0, result
 
 
-def test_what_is_sent_too_late_counts_from_its_moment():
+def what_is_sent_too_late_counts_from_its_moment():
     with Stub(lambda number: time.sleep(0.005)) as stub:
         result = load(stub, "--rate", 400, "--duration", 1, "--connections", 4)
     # At most 200 a second are answered: the 200th was due after 0.5 s, the 400th after 1 s.
@@ -117,7 +118,7 @@ def test_what_is_sent_too_late_counts_from_its_moment():
     assert result["p50_us"] >= 480_000 and result["max_us"] >= 990_000, result
 
 
-def not_sent_at_all():
+def what_is_not_sent_at_all_counts():
     with Stub(lambda number: time.sleep(0.25)) as stub:
         result = load(stub, "--rate", 1000, "--duration", 1, "--connections", 1, status=1)
         assert stub.number == result["answered"] < 100, result
@@ -125,17 +126,21 @@ def not_sent_at_all():
     assert result["p50_us"] >= 10_000_000, result
 
 
-def no_answer():
+def no_answer_ends_it():
     with Stub(lambda number: time.sleep(11)) as stub:
         result, said = joinload("--connect", f"127.0.0.1:{stub.port}", "--devices", DEVICES, "--mode",
                                 "fixed", "--connections", 1, "--rate", 1, "--count", 1, status=1)
     assert result["answered"] == 0 and "no answer for 10 s" in said, said
 
 
-def test_what_is_not_sent_counts_and_silence_ends_it():
-    """Both take the ten seconds that a load waits; so at the same time."""
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        for done in [pool.submit(not_sent_at_all), pool.submit(no_answer)]:
+def test_when_requests_are_sent_and_from_when_they_count():
+    """All wait more than they work, and are true however slow the machine is: at the same time."""
+    tests = (an_open_loop_keeps_its_rate, a_stall_is_charged_with_all_that_was_due,
+             a_closed_loop_meets_a_stall_once_a_connection,
+             what_is_sent_too_late_counts_from_its_moment, what_is_not_sent_at_all_counts,
+             no_answer_ends_it)
+    with concurrent.futures.ThreadPoolExecutor(len(tests)) as pool:
+        for done in [pool.submit(test) for test in tests]:
             done.result()
 
 
@@ -162,8 +167,8 @@ def test_every_kind_of_load():
         common = fleet(server)
         nonce = 1
         for mode in ("joins", "unknown", "wrong-mic", "fixed"):
-            for pace in ((), ("--rate", 50), ("--new-connections",),
-                         ("--new-connections", "--rate", 50)):
+            for pace in ((), ("--rate", 100), ("--new-connections",),
+                         ("--new-connections", "--rate", 100)):
                 result = joinload(*common, "--mode", mode, "--first-nonce", nonce, "--count", 50,
                                   *pace)[0]
                 assert result["right"] == result["answered"] == 50, (mode, pace, result)
@@ -176,10 +181,64 @@ def test_every_kind_of_load():
 
 def test_over_tls():
     with Server(tls=True, level="notice") as server:
-        common = (*fleet(server), "--ca", server.folder / "tls.pem", "--rate", 50, "--count", 50)
+        common = (*fleet(server), "--ca", server.folder / "tls.pem", "--rate", 100, "--count", 50)
         assert joinload(*common)[0]["right"] == 50
         result = joinload(*common, "--first-nonce", 2, "--new-connections", "--resume")[0]
         assert result["right"] == 50 and result["resumed"] >= 42, result
+
+
+def directly(server, name, *words, status=0):
+    """A program that works on the store while no keywardd does."""
+    done = subprocess.run([executable(name), server.folder / "store", server.folder / "master.key",
+                           *map(str, words)], text=True, capture_output=True, timeout=120 * SLOW)
+    assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
+    return json.loads(done.stdout) if status == 0 else done.stderr
+
+
+def devices_of(server):
+    """All that is told of each device, but for times."""
+    told = []
+    for device in server.json("device", "list")["devices"]:
+        shown = server.json("device", "show", device["dev_eui"])
+        told.append({key: value for key, value in shown.items()
+                     if key not in ("created", "changed")})
+    return told
+
+
+def test_a_filled_store_is_an_imported_one():
+    with Server(level="notice") as imported, Server(level="notice") as filled:
+        csv = imported.folder / "fleet.csv"
+        subprocess.run([executable("joinload"), "--write-devices", csv, "--devices", str(FEW)],
+                       check=True)
+        imported.cli("device", "import", csv)
+        assert "another process" in directly(filled, "fill", FEW, status=1)
+        filled.stop()
+        assert directly(filled, "fill", FEW)["devices"] == FEW
+        assert "already" in directly(filled, "fill", FEW, status=1)
+        filled.start()
+        expected = devices_of(imported)
+        assert len(expected) == FEW and devices_of(filled) == expected, (expected,
+                                                                         devices_of(filled))
+        filled.stop()
+        the_disk_floor_leaves_joins(filled)
+
+
+def the_disk_floor_leaves_joins(server):
+    result = directly(server, "diskload", FEW, 1, 20)
+    assert [batch["size"] for batch in result["batches"]] == [1, 8, 64, 256], result
+    for batch in (result["flush"], *result["batches"]):
+        assert 0 < batch["p50_us"] <= batch["p99_us"] <= batch["p999_us"] <= batch["max_us"]
+    assert result["folded"] == FEW, result
+    assert not list((server.folder / "store").glob("*.tmp"))
+    server.start()
+    store = server.json("status")["store"]
+    assert store["journal_records"] == 0 and store["events"] >= 1 + 8 + 64 + 256, store
+    # Its DevNonces are used; those after them are not, with the same keys.
+    server.add_ns("load", "--net-id", "000013", "--any-device")
+    common = ("--connect", f"127.0.0.1:{server.port}", "--token-file", server.folder / "load.token",
+              "--devices", FEW, "--connections", 1, "--count", FEW)
+    assert joinload(*common, "--first-nonce", 1, status=1)[0]["right"] == 0
+    assert joinload(*common, "--first-nonce", 1 + result["rounds"])[0]["right"] == FEW
 
 
 def test_only_this_machine_and_only_so_much():
