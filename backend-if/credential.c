@@ -6,12 +6,31 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* Looked up once: a front computes a digest for each request. It lives as long as the process. */
+static EVP_MD_CTX *hasher(void)
+{
+	static EVP_MD_CTX *context;
+	static EVP_MD *algorithm;
+
+	if (algorithm == NULL) {
+		algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+	}
+	if (context == NULL) {
+		context = EVP_MD_CTX_new();
+	}
+	return algorithm != NULL && context != NULL &&
+			       EVP_DigestInit_ex2(context, algorithm, NULL) == 1
+		       ? context
+		       : NULL;
+}
+
 static enum kw_err sha256(const void *octets, size_t length, uint8_t digest[BI_DIGEST_SIZE])
 {
+	EVP_MD_CTX *context = hasher();
 	unsigned size = 0;
 
-	if (EVP_Digest(octets, length, digest, &size, EVP_sha256(), NULL) != 1 ||
-		size != BI_DIGEST_SIZE) {
+	if (context == NULL || EVP_DigestUpdate(context, octets, length) != 1 ||
+		EVP_DigestFinal_ex(context, digest, &size) != 1 || size != BI_DIGEST_SIZE) {
 		memset(digest, 0, BI_DIGEST_SIZE);
 		return KW_E_CRYPTO;
 	}

@@ -1,5 +1,6 @@
 #include "backend-if/message.h"
 
+#include "backend-if/json_room.h"
 #include "base/hex.h"
 
 #include <jansson.h>
@@ -516,17 +517,11 @@ static void read_members(struct reading *reading)
 	}
 }
 
-enum kw_err bi_request_decode(const char *body, size_t length, struct bi_request *out)
+static enum kw_err decode(const char *body, size_t length, struct bi_request *out)
 {
 	struct reading reading = {.out = out};
-	json_t *root;
+	json_t *root = json_loadb(body, length, JSON_REJECT_DUPLICATES, NULL);
 
-	memset(out, 0, sizeof(*out));
-	/* The parser overlooks a NUL behind a number. */
-	if (memchr(body, '\0', length) != NULL || too_deep(body, length)) {
-		return KW_E_SYNTAX;
-	}
-	root = json_loadb(body, length, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(root) || !read_header(root, out)) {
 		json_decref(root);
 		memset(out, 0, sizeof(*out));
@@ -540,4 +535,19 @@ enum kw_err bi_request_decode(const char *body, size_t length, struct bi_request
 	read_members(&reading);
 	json_decref(root);
 	return KW_OK;
+}
+
+enum kw_err bi_request_decode(const char *body, size_t length, struct bi_request *out)
+{
+	enum kw_err err;
+
+	memset(out, 0, sizeof(*out));
+	/* The parser overlooks a NUL behind a number. */
+	if (memchr(body, '\0', length) != NULL || too_deep(body, length)) {
+		return KW_E_SYNTAX;
+	}
+	bi_json_enter();
+	err = decode(body, length, out);
+	bi_json_leave();
+	return err;
 }
