@@ -133,6 +133,11 @@ enum kw_err ks_credential_mac(struct ks_store *store, enum ks_credential_kind ki
 /** Whether both are shown by the same thing. */
 bool ks_credential_equal(const struct ks_credential *a, const struct ks_credential *b);
 
+/* kek.c */
+/** Whether a KEK of a peer opens. @return KW_OK, KW_E_SEAL (logged), KW_E_CRYPTO */
+enum kw_err ks_kek_check(
+	struct ks_store *store, const struct ks_peer *peer, const struct ks_kek *kek);
+
 /* peer.c, called by store.c */
 enum kw_err ks_peers_load(struct ks_txn *txn, struct ks_peers **out);
 void ks_peers_free(struct ks_peers *peers);

@@ -140,6 +140,16 @@ static enum kw_err unseal(struct ks_store *store, const struct ks_peer *peer,
 	return err;
 }
 
+enum kw_err ks_kek_check(
+	struct ks_store *store, const struct ks_peer *peer, const struct ks_kek *kek)
+{
+	uint8_t octets[KS_KEK_MAX] = {0};
+	const enum kw_err err = unseal(store, peer, kek, octets);
+
+	kw_wipe(octets, sizeof(octets));
+	return err;
+}
+
 enum kw_err ks_peer_wrap(struct ks_store *store, const struct ks_peer *peer,
 	const struct ks_kek *kek, const struct lw_key *const *keys, size_t count,
 	uint8_t (*out)[LW_WRAPPED_SIZE])
