@@ -24,24 +24,36 @@ static enum kw_err system_random(void *arg, void *out, size_t length)
 	return kw_random(&kw_env_system, out, length);
 }
 
-static void open_store(struct world *world, bool create)
-{
-	const struct ks_master_key master = {{7}};
-	const struct ks_options options = {
-		.path = world->folder, .map_size = 64 << 20, .env = &world->env};
+const struct ks_master_key world_master = {{7}};
 
-	if (create) {
-		assert_int_equal(ks_store_create(&options, &master), KW_OK);
+static struct ks_options options_of(const struct world *world)
+{
+	return (struct ks_options){
+		.path = world->folder, .map_size = WORLD_MAP_SIZE, .env = &world->env};
+}
+
+enum kw_err world_open(struct world *world)
+{
+	const struct ks_options options = options_of(world);
+	enum kw_err err = ks_store_open(&options, &world_master, &world->store);
+
+	if (err == KW_OK) {
+		err = js_backend_init(&world->backend, world->store, WORLD_WINDOW_MS);
 	}
-	assert_int_equal(ks_store_open(&options, &master, &world->store), KW_OK);
-	assert_int_equal(js_backend_init(&world->backend, world->store, WORLD_WINDOW_MS), KW_OK);
+	return err;
+}
+
+void world_close(struct world *world)
+{
+	js_backend_finish(&world->backend);
+	ks_store_close(world->store);
+	world->store = NULL;
 }
 
 void world_reopen(struct world *world)
 {
-	js_backend_finish(&world->backend);
-	ks_store_close(world->store);
-	open_store(world, false);
+	world_close(world);
+	assert_int_equal(world_open(world), KW_OK);
 }
 
 void world_fold(struct world *world)
@@ -62,6 +74,7 @@ void world_wait(struct world *world)
 int world_setup(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
+	struct ks_options options;
 
 	assert_non_null(world);
 	strcpy(world->folder, "/tmp/keyward-world-XXXXXX");
@@ -69,7 +82,9 @@ int world_setup(void **state)
 	world->now_ms = 1800000000000;
 	world->env = (struct kw_env){fixed_now, fixed_mono, system_random, world};
 	world->aes = lw_aes_create();
-	open_store(world, true);
+	options = options_of(world);
+	assert_int_equal(ks_store_create(&options, &world_master), KW_OK);
+	assert_int_equal(world_open(world), KW_OK);
 	world_add_ns(world, "ours", WORLD_OURS, 0x13);
 	world_add_device(world, WORLD_1_0_3, LW_VERSION_1_0_3);
 	world_add_device(world, WORLD_1_0_4, LW_VERSION_1_0_4);
@@ -84,8 +99,7 @@ int world_teardown(void **state)
 	struct world *world = *state;
 	char command[128];
 
-	js_backend_finish(&world->backend);
-	ks_store_close(world->store);
+	world_close(world);
 	lw_aes_destroy(world->aes);
 	snprintf(command, sizeof(command), "rm -r %s", world->folder);
 	assert_int_equal(system(command), 0);
@@ -525,6 +539,15 @@ static void check_content(
 	if (request->has_cf_list != 0) {
 		assert_memory_equal(clear + 13, request->cf_list, 16);
 	}
+}
+
+uint32_t world_join_nonce(struct world *world, const struct ipc_backend_req *request,
+	const struct ipc_backend_ans *ans)
+{
+	uint8_t clear[33];
+
+	decrypt(world, request, ans, clear);
+	return (uint32_t)clear[1] | (uint32_t)clear[2] << 8 | (uint32_t)clear[3] << 16;
 }
 
 static struct lw_key session_key(struct world *world, const struct ipc_backend_req *request,

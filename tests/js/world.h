@@ -23,6 +23,9 @@
 #include <cmocka.h>
 
 #define WORLD_WINDOW_MS 10000 /* an identical request gets the identical answer */
+#define WORLD_MAP_SIZE  (64 << 20)
+
+extern const struct ks_master_key world_master;
 
 /* Devices that are there from the start, by the last octet of their DevEUI. */
 #define WORLD_1_0_3   3
@@ -54,6 +57,10 @@ struct world {
  * "ours", NetID 000013, which may join any device. */
 int world_setup(void **state);
 int world_teardown(void **state);
+/* The store alone, for a world that somebody else writes to meanwhile. */
+void world_close(struct world *world);
+/** @return as ks_store_open() */
+enum kw_err world_open(struct world *world);
 /** As after a restart of the vault. */
 void world_reopen(struct world *world);
 void world_fold(struct world *world);
@@ -123,6 +130,9 @@ struct lw_key world_js_int_key(struct world *world, uint8_t number);
 /** Unwrap with a KEK of `length` times the octet `fill`. */
 struct lw_key world_unwrap(
 	struct world *world, uint8_t fill, size_t length, const struct ipc_key *wrapped);
+/** The JoinNonce in the Join-accept that answers `request`. */
+uint32_t world_join_nonce(struct world *world, const struct ipc_backend_req *request,
+	const struct ipc_backend_ans *ans);
 void world_same_key(const struct ipc_key *clear, const struct lw_key *expected);
 
 /* ---- the join log ---- */
