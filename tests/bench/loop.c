@@ -2,6 +2,7 @@
 
 #include "base/env.h"
 #include "base/secret.h"
+#include "tests/bench/connection.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,29 +17,15 @@
 #define SLACK_NS   1000 /* of timers: 50 us by default, which would be in every latency */
 #define US_PER_S   1000000u
 
-enum state {
-	IDLE,    /* not open, or open and nothing to send */
-	SHAKING, /* a TLS handshake goes on */
-	WAITING, /* a request is on its way */
-};
-
-struct connection {
-	struct link link;
-	enum state state;
-	uint64_t due_us;         /* of the request in hand */
-	struct connection *next; /* in the queue of those that may send */
-	struct answer answer;
-};
-
 struct loop {
 	const struct loop_options *options;
 	struct request_source *source;
 	struct loop_result *result;
 	struct connection *connections;
-	struct connection *free_first, *free_last; /* IDLE and may send, longest free first */
-	struct request request;                    /* built ahead; no length: none is left */
+	struct connection_queue free; /* idle and may send, longest free first */
+	struct request request;       /* built ahead; no length: none is left */
 	struct schedule schedule;
-	unsigned busy;     /* connections that are not IDLE */
+	unsigned busy;     /* connections that are not idle */
 	uint64_t heard_us; /* when something came last, or began to be waited for */
 	bool begun;        /* requests may be sent */
 	int epoll;
@@ -51,47 +38,20 @@ static uint64_t now_us(void)
 	return kw_mono_us(&kw_env_system);
 }
 
-static void set_state(struct loop *loop, struct connection *connection, enum state state)
+static void set_state(struct loop *loop, struct connection *connection, enum connection_state state)
 {
-	loop->busy -= connection->state != IDLE;
+	loop->busy -= connection->state != CONNECTION_IDLE;
 	if (loop->busy == 0) {
 		loop->heard_us = now_us();
 	}
-	loop->busy += state != IDLE;
+	loop->busy += state != CONNECTION_IDLE;
 	connection->state = state;
 }
 
 static void set_free(struct loop *loop, struct connection *connection)
 {
-	set_state(loop, connection, IDLE);
-	connection->next = NULL;
-	if (loop->free_first == NULL) {
-		loop->free_first = connection;
-	} else {
-		loop->free_last->next = connection;
-	}
-	loop->free_last = connection;
-}
-
-/* The server ended one that was free; seldom, so the queue may be searched. */
-static void unset_free(struct loop *loop, const struct connection *connection)
-{
-	struct connection *before = NULL;
-
-	for (struct connection *at = loop->free_first; at != NULL; before = at, at = at->next) {
-		if (at != connection) {
-			continue;
-		}
-		if (before == NULL) {
-			loop->free_first = at->next;
-		} else {
-			before->next = at->next;
-		}
-		if (loop->free_last == at) {
-			loop->free_last = before;
-		}
-		return;
-	}
+	set_state(loop, connection, CONNECTION_IDLE);
+	connection_queue_push(&loop->free, connection);
 }
 
 static enum kw_err build(struct loop *loop)
@@ -123,13 +83,13 @@ static enum kw_err open_connection(struct loop *loop, struct connection *connect
 		perror("joinload: epoll_ctl");
 		return KW_E_SYSTEM;
 	}
-	set_state(loop, connection, SHAKING);
+	set_state(loop, connection, CONNECTION_SHAKING);
 	return shake(loop, connection);
 }
 
 static enum kw_err broke(struct loop *loop, struct connection *connection)
 {
-	unset_free(loop, connection);
+	connection_queue_remove(&loop->free, connection);
 	link_close(&connection->link);
 	loop->result->broken++;
 	if (loop->result->broken > BROKEN_MAX) {
@@ -139,7 +99,7 @@ static enum kw_err broke(struct loop *loop, struct connection *connection)
 		set_free(loop, connection);
 		return KW_OK;
 	}
-	set_state(loop, connection, IDLE);
+	set_state(loop, connection, CONNECTION_IDLE);
 	return open_connection(loop, connection);
 }
 
@@ -152,7 +112,7 @@ static enum kw_err send_request(struct loop *loop, struct connection *connection
 	if (request->length == 0) { /* the last one went while this connection was opened */
 		exhaust(loop);
 		link_close(&connection->link);
-		set_state(loop, connection, IDLE);
+		set_state(loop, connection, CONNECTION_IDLE);
 		return KW_OK;
 	}
 	sent = link_send(&connection->link, request->octets, request->length);
@@ -164,7 +124,7 @@ static enum kw_err send_request(struct loop *loop, struct connection *connection
 		return broke(loop, connection);
 	}
 	connection->answer.got = 0;
-	set_state(loop, connection, WAITING);
+	set_state(loop, connection, CONNECTION_WAITING);
 	return KW_OK;
 }
 
@@ -173,19 +133,21 @@ static enum kw_err send_due(struct loop *loop)
 {
 	enum kw_err err = KW_OK;
 
-	while (err == KW_OK && loop->begun && loop->free_first != NULL) {
-		struct connection *connection = loop->free_first;
+	while (err == KW_OK && loop->begun && loop->free.first != NULL) {
+		struct connection *connection;
 		uint64_t now = now_us();
+		uint64_t due_us;
 
-		if (!schedule_take(&loop->schedule, now, &connection->due_us)) {
+		if (!schedule_take(&loop->schedule, now, &due_us)) {
 			break;
 		}
-		loop->result->late += now - connection->due_us > LOOP_LATE_US;
 		if (loop->request.length == 0) {
 			exhaust(loop);
 			break;
 		}
-		loop->free_first = connection->next;
+		loop->result->late += now - due_us > LOOP_LATE_US;
+		connection = connection_queue_pop(&loop->free);
+		connection->due_us = due_us;
 		err = loop->options->new_connections ? open_connection(loop, connection)
 						     : send_request(loop, connection);
 	}
@@ -238,7 +200,7 @@ static enum kw_err receive(struct loop *loop, struct connection *connection)
 		if (err == KW_E_BUSY) {
 			return KW_OK;
 		}
-		if (err != KW_OK || connection->state != WAITING) {
+		if (err != KW_OK || connection->state != CONNECTION_WAITING) {
 			return broke(loop, connection);
 		}
 		if (answer->got == 0) {
@@ -269,7 +231,7 @@ static int wait_for_events(struct loop *loop, struct epoll_event *events)
 	uint64_t left_us;
 	struct timespec most;
 
-	if (loop->begun && loop->free_first != NULL) {
+	if (loop->begun && loop->free.first != NULL) {
 		due_us = schedule_next_us(&loop->schedule, now);
 	}
 	if (due_us < until_us || loop->busy == 0) {
@@ -296,8 +258,8 @@ static enum kw_err turn(struct loop *loop)
 	for (int i = 0; i < count && err == KW_OK; i++) {
 		struct connection *connection = events[i].data.ptr;
 
-		err = connection->state == SHAKING ? shake(loop, connection)
-						   : receive(loop, connection);
+		err = connection->state == CONNECTION_SHAKING ? shake(loop, connection)
+							      : receive(loop, connection);
 		if (err == KW_OK) {
 			err = send_due(loop);
 		}
