@@ -10,6 +10,7 @@
 #include "tests/bench/request.h"
 #include "tests/bench/storage.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -134,7 +135,7 @@ static enum kw_err fold(struct load *load, size_t *devices, uint64_t *took_us)
 static bool flush(const char *folder, uint64_t duration_us, struct latency *latency)
 {
 	static const uint8_t page[FLUSH_SIZE] = {1};
-	uint64_t end_us = now_us() + duration_us;
+	uint64_t begun_us;
 	char path[4096];
 	int fd;
 	bool good;
@@ -143,8 +144,10 @@ static bool flush(const char *folder, uint64_t duration_us, struct latency *late
 		return false;
 	}
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	good = fd >= 0 && posix_fallocate(fd, 0, FLUSH_ROOM) == 0 && fsync(fd) == 0;
-	for (off_t at = 0; good && now_us() < end_us; at = (at + FLUSH_SIZE) % FLUSH_ROOM) {
+	good = fd >= 0 && (errno = posix_fallocate(fd, 0, FLUSH_ROOM)) == 0 && fsync(fd) == 0;
+	begun_us = now_us();
+	for (off_t at = 0; good && (at == 0 || now_us() - begun_us < duration_us);
+		at = (at + FLUSH_SIZE) % FLUSH_ROOM) {
 		uint64_t before_us = now_us();
 
 		good = pwrite(fd, page, FLUSH_SIZE, at) == FLUSH_SIZE && fdatasync(fd) == 0;
