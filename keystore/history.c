@@ -6,7 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define STATE_VERSION 2 /* 1: sessions without how keys were delivered and their base */
+/* 1: sessions without how keys were delivered and their base; 2: nothing advanced */
+#define STATE_VERSION 3
 
 enum { /* stored */
 	FLAG_COUNTED = 0x01,
@@ -115,6 +116,7 @@ size_t ks_history_write(const struct ks_history *history, uint8_t out[KS_HISTORY
 	kw_write_u16(&writer, history->max_dev_nonce);
 	kw_write_u16(&writer, history->used_up_to);
 	kw_write_u16(&writer, history->rj_count_1);
+	kw_write_u24(&writer, history->advanced);
 	kw_write_u8(&writer, history->session_count);
 	for (size_t i = 0; i < history->session_count; i++) {
 		write_session(&history->sessions[i], &writer);
@@ -198,7 +200,11 @@ static bool read_history(struct kw_reader *reader, uint8_t version, struct ks_hi
 	history->max_dev_nonce = kw_read_u16(reader);
 	history->used_up_to = kw_read_u16(reader);
 	history->rj_count_1 = kw_read_u16(reader);
-	if ((flags & ~(FLAG_COUNTED | FLAG_RJ_COUNT_1)) != 0 || history->next_join_nonce < 1 ||
+	if (version >= 3) {
+		history->advanced = kw_read_u24(reader);
+	}
+	if ((flags & ~(FLAG_COUNTED | FLAG_RJ_COUNT_1)) != 0 ||
+		history->next_join_nonce <= history->advanced ||
 		history->next_join_nonce > LW_JOIN_NONCE_MAX + 1 ||
 		history->joins_accepted >= history->next_join_nonce ||
 		history->dev_nonce_count > history->joins_accepted ||
@@ -224,6 +230,19 @@ enum kw_err ks_history_read(const void *octets, size_t length, struct ks_history
 	return KW_OK;
 }
 
+enum kw_err ks_history_advance(struct ks_history *history, uint32_t advanced)
+{
+	if (history->advanced > advanced) {
+		return KW_E_STORE_DAMAGED;
+	}
+	history->next_join_nonce += advanced - history->advanced;
+	if (history->next_join_nonce > LW_JOIN_NONCE_MAX) {
+		history->next_join_nonce = LW_JOIN_NONCE_MAX + 1;
+	}
+	history->advanced = advanced;
+	return KW_OK;
+}
+
 enum kw_err ks_history_load(
 	struct ks_txn *txn, const struct lw_device_id *id, struct ks_history *out)
 {
@@ -236,13 +255,17 @@ enum kw_err ks_history_load(
 	ks_id_write(id, key);
 	err = ks_get(txn, txn->store->tables.state, key, sizeof(key), &value, &length);
 	if (err == KW_E_NOT_FOUND) {
-		return KW_OK;
+		return ks_history_advance(out, txn->store->advanced);
 	}
 	if (err != KW_OK) {
 		return err;
 	}
 	err = ks_history_read(value, length, out);
+	if (err == KW_OK) {
+		err = ks_history_advance(out, txn->store->advanced);
+	}
 	if (err != KW_OK) {
+		ks_history_init(out);
 		kw_log(KW_LOG_ERROR, "keystore", "the state record of a device is damaged",
 			KW_EUI("dev_eui", id->dev_eui.octets),
 			KW_EUI("join_eui", id->join_eui.octets));

@@ -19,6 +19,7 @@
 struct ks_history {
 	uint64_t applied; /* the last journal record that is folded in */
 	uint32_t next_join_nonce;
+	uint32_t advanced; /* sum of the margins of restores that are in next_join_nonce */
 	uint32_t joins_accepted;
 	uint64_t joins_refused;
 	uint32_t dev_nonce_count; /* 0: none since the last reset; the next five say nothing then */
@@ -48,7 +49,12 @@ size_t ks_history_write(const struct ks_history *history, uint8_t out[KS_HISTORY
 KW_MUST_CHECK enum kw_err ks_history_read(
 	const void *octets, size_t length, struct ks_history *out);
 
-/** Read from and write to the state table. A device without a record gives an initial one.
+/** Add the margins of the restores up to now to the next JoinNonce, each once; above the last
+ *  JoinNonce it is used up. @return KW_OK, KW_E_STORE_DAMAGED (has more margins than there were) */
+KW_MUST_CHECK enum kw_err ks_history_advance(struct ks_history *history, uint32_t advanced);
+
+/** Read from and write to the state table. A device without a record gives an initial one. What is
+ *  read has the margins of all restores in it.
  *  @return KW_OK, KW_E_STORE, KW_E_STORE_FULL, KW_E_STORE_DAMAGED (logged) */
 KW_MUST_CHECK enum kw_err ks_history_load(
 	struct ks_txn *txn, const struct lw_device_id *id, struct ks_history *out);

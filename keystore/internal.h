@@ -59,6 +59,7 @@ struct ks_store {
 	int lock_fd; /* the store's directory, locked */
 	uint32_t format;
 	uint32_t epoch;
+	uint32_t advanced; /* sum of the margins of all restores, at most LW_JOIN_NONCE_MAX */
 	uint8_t id[KS_STORE_ID_SIZE];
 	struct ks_root_slot *root; /* in the sealer's locked memory */
 };
@@ -113,6 +114,14 @@ enum kw_err ks_unseal(struct ks_sealer *sealer, enum ks_tag tag, const void *bou
 	size_t bound_length, const struct ks_sealed *sealed, void *plain, size_t length);
 enum kw_err ks_sealer_hmac(
 	struct ks_sealer *sealer, const void *data, size_t length, uint8_t out[KS_DIGEST_SIZE]);
+
+/* store.c, called by restore.c */
+/** Open the environment of the store, or, with a file name, of one in the making in its directory. */
+enum kw_err ks_env_open(struct ks_store *store, const struct ks_options *options, const char *file);
+/** Open all tables; with MDB_CREATE, make them. */
+enum kw_err ks_tables_open(struct ks_txn *txn, unsigned flags);
+/** Upgrade, unwrap keys, replay the journal. Errors as ks_store_open(). */
+enum kw_err ks_store_load(struct ks_store *store, const struct ks_master_key *master);
 
 /* journal.c, called by store.c */
 /** Replay what is not folded. Called once at open, inside a transaction that is only read. */

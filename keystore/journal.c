@@ -306,6 +306,10 @@ static enum kw_err compare(struct ks_txn *txn, struct ks_pending *pending)
 	if (err != KW_OK) {
 		return err;
 	}
+	if (pending->last > history.applied &&
+		pending->next_join_nonce <= history.next_join_nonce) {
+		return damaged(pending->last); /* what was folded, or a restore, is past it */
+	}
 	if (pending->last <= history.applied) {
 		pending->last = 0;
 		pending->chain = 0;

@@ -2,30 +2,25 @@
 
 #include "base/cursor.h"
 #include "base/log.h"
+#include "keystore/epoch.h"
+#include "keystore/folder.h"
 #include "keystore/intake_key.h"
 #include "keystore/scan.h"
 #include "keystore/seal.h"
 #include "keystore/upgrade.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DATA_NAME     "data.mdb"
-#define NEW_NAME      "data.mdb.new" /* a store in the making */
-#define NEW_LOCK_NAME "data.mdb.new-lock"
 #define TABLES_MAX    16
 #define FILE_MODE     (S_IRUSR | S_IWUSR)
 #define ENV_FLAGS     (MDB_NORDAHEAD | MDB_NOTLS)
 #define STORE_ID_NAME "store_id"
-#define EPOCH_NAME    "epoch"
 #define CREATED_NAME  "created"
-#define FIRST_EPOCH   1
 
 static enum kw_err translate(int rc)
 {
@@ -68,45 +63,7 @@ enum kw_err ks_lmdb_error(int rc, const char *doing)
 	return err;
 }
 
-static enum kw_err folder_error(const char *words, const char *path)
-{
-	kw_log(KW_LOG_ERROR, "keystore", words, KW_STR("path", path), KW_ERRNO());
-	return KW_E_SYSTEM;
-}
-
-static enum kw_err open_folder(const char *path, int *out)
-{
-	*out = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return *out >= 0 ? KW_OK : folder_error("cannot open the store's directory", path);
-}
-
-/* The lock is on the directory, so that it holds before there is any file. */
-static enum kw_err lock_folder(int folder, const char *path)
-{
-	if (flock(folder, LOCK_EX | LOCK_NB) == 0) {
-		return KW_OK;
-	}
-	if (errno != EWOULDBLOCK) {
-		return folder_error("cannot lock the store's directory", path);
-	}
-	kw_log(KW_LOG_ERROR, "keystore", "another process has this store open",
-		KW_STR("path", path));
-	return KW_E_STORE_LOCKED;
-}
-
-static enum kw_err has_store(int folder, bool *there)
-{
-	struct stat file;
-
-	*there = fstatat(folder, DATA_NAME, &file, AT_SYMLINK_NOFOLLOW) == 0;
-	if (!*there && errno != ENOENT) {
-		return folder_error("cannot look into the store's directory", DATA_NAME);
-	}
-	return KW_OK;
-}
-
-static enum kw_err open_env(
-	struct ks_store *store, const struct ks_options *options, const char *file)
+enum kw_err ks_env_open(struct ks_store *store, const struct ks_options *options, const char *file)
 {
 	char path[PATH_MAX];
 	const unsigned flags = ENV_FLAGS | (file != NULL ? MDB_NOSUBDIR : 0);
@@ -116,7 +73,7 @@ static enum kw_err open_env(
 	if ((size_t)snprintf(path, sizeof(path), "%s%s%s", options->path, file != NULL ? "/" : "",
 		    file != NULL ? file : "") >= sizeof(path)) {
 		errno = ENAMETOOLONG;
-		return folder_error("cannot open the store", options->path);
+		return ks_folder_error("cannot open the store", options->path);
 	}
 	rc = mdb_env_create(&store->env);
 	if (rc == 0) {
@@ -146,7 +103,7 @@ static enum kw_err open_table(MDB_txn *txn, const char *name, unsigned flags, MD
 	return rc == 0 ? KW_OK : ks_lmdb_error(rc, "opening a table");
 }
 
-static enum kw_err open_tables(struct ks_txn *txn, unsigned flags)
+enum kw_err ks_tables_open(struct ks_txn *txn, unsigned flags)
 {
 	struct ks_tables *tables = &txn->store->tables;
 	const struct {
@@ -186,7 +143,7 @@ static enum kw_err put_meta(struct ks_txn *txn)
 		err = ks_meta_put(txn, STORE_ID_NAME, store->id, sizeof(store->id));
 	}
 	if (err == KW_OK) {
-		err = ks_meta_put_u32(txn, EPOCH_NAME, FIRST_EPOCH);
+		err = ks_epoch_write(txn, KS_EPOCH_FIRST, 0);
 	}
 	if (err == KW_OK) {
 		err = ks_meta_put(txn, CREATED_NAME, created, sizeof(created));
@@ -197,7 +154,7 @@ static enum kw_err put_meta(struct ks_txn *txn)
 static enum kw_err fill(struct ks_txn *txn, const struct ks_master_key *master)
 {
 	struct ks_store *store = txn->store;
-	enum kw_err err = open_tables(txn, MDB_CREATE);
+	enum kw_err err = ks_tables_open(txn, MDB_CREATE);
 
 	if (err == KW_OK) {
 		err = put_meta(txn);
@@ -218,7 +175,7 @@ static enum kw_err build(struct ks_store *store, const struct ks_options *option
 	const struct ks_master_key *master)
 {
 	struct ks_txn *txn;
-	enum kw_err err = open_env(store, options, NEW_NAME);
+	enum kw_err err = ks_env_open(store, options, KS_NEW_NAME);
 
 	if (err == KW_OK) {
 		err = ks_txn_begin(store, &txn);
@@ -236,24 +193,10 @@ static enum kw_err build(struct ks_store *store, const struct ks_options *option
 	return err;
 }
 
-static void remove_unfinished(int folder)
-{
-	unlinkat(folder, NEW_NAME, 0);
-	unlinkat(folder, NEW_LOCK_NAME, 0);
-}
-
-static enum kw_err put_in_place(int folder, const char *path)
-{
-	if (renameat(folder, NEW_NAME, folder, DATA_NAME) != 0 || fsync(folder) != 0) {
-		return folder_error("cannot put the new store in place", path);
-	}
-	return KW_OK;
-}
-
 static enum kw_err refuse_existing(int folder, const char *path)
 {
 	bool there;
-	const enum kw_err err = has_store(folder, &there);
+	const enum kw_err err = ks_folder_has_store(folder, &there);
 
 	if (err == KW_OK && there) {
 		kw_log(KW_LOG_ERROR, "keystore", "there is a store in this directory already",
@@ -269,7 +212,7 @@ static enum kw_err create_in_folder(struct ks_store *store, const struct ks_opti
 	enum kw_err err = refuse_existing(store->lock_fd, options->path);
 
 	if (err == KW_OK) {
-		err = lock_folder(store->lock_fd, options->path);
+		err = ks_folder_lock(store->lock_fd, options->path);
 	}
 	if (err == KW_OK) {
 		err = refuse_existing(store->lock_fd, options->path);
@@ -277,19 +220,19 @@ static enum kw_err create_in_folder(struct ks_store *store, const struct ks_opti
 	if (err != KW_OK) {
 		return err;
 	}
-	remove_unfinished(store->lock_fd);
+	ks_folder_clear(store->lock_fd);
 	err = build(store, options, master);
 	if (err == KW_OK) {
-		err = put_in_place(store->lock_fd, options->path);
+		err = ks_folder_put(store->lock_fd, options->path);
 	}
-	remove_unfinished(store->lock_fd);
+	ks_folder_clear(store->lock_fd);
 	return err;
 }
 
 enum kw_err ks_store_create(const struct ks_options *options, const struct ks_master_key *master)
 {
 	struct ks_store store = {.clock = options->env};
-	enum kw_err err = open_folder(options->path, &store.lock_fd);
+	enum kw_err err = ks_folder_open(options->path, &store.lock_fd);
 
 	if (err != KW_OK) {
 		return err;
@@ -331,7 +274,7 @@ static enum kw_err prepare(struct ks_store *store)
 	}
 	err = check_format(txn);
 	if (err == KW_OK) {
-		err = open_tables(txn, 0);
+		err = ks_tables_open(txn, 0);
 	}
 	if (err != KW_OK) {
 		ks_txn_abort(txn);
@@ -346,7 +289,7 @@ static enum kw_err read_meta(struct ks_txn *txn)
 	enum kw_err err = ks_meta_get(txn, STORE_ID_NAME, store->id, sizeof(store->id));
 
 	if (err == KW_OK) {
-		err = ks_meta_get_u32(txn, EPOCH_NAME, &store->epoch);
+		err = ks_epoch_read(txn);
 	}
 	return err == KW_E_NOT_FOUND ? KW_E_STORE_DAMAGED : err;
 }
@@ -392,11 +335,23 @@ static enum kw_err load(struct ks_store *store, const struct ks_master_key *mast
 	return err;
 }
 
+enum kw_err ks_store_load(struct ks_store *store, const struct ks_master_key *master)
+{
+	enum kw_err err;
+
+	store->aes = lw_aes_create();
+	if (store->aes == NULL) {
+		return ks_openssl_error("setting up AES");
+	}
+	err = prepare(store);
+	return err == KW_OK ? load(store, master) : err;
+}
+
 static enum kw_err open_in_folder(struct ks_store *store, const struct ks_options *options,
 	const struct ks_master_key *master)
 {
 	bool there;
-	enum kw_err err = has_store(store->lock_fd, &there);
+	enum kw_err err = ks_folder_has_store(store->lock_fd, &there);
 
 	if (err != KW_OK) {
 		return err;
@@ -407,18 +362,8 @@ static enum kw_err open_in_folder(struct ks_store *store, const struct ks_option
 			KW_STR("path", options->path));
 		return KW_E_STORE_ABSENT;
 	}
-	store->aes = lw_aes_create();
-	if (store->aes == NULL) {
-		return ks_openssl_error("setting up AES");
-	}
-	err = open_env(store, options, NULL);
-	if (err == KW_OK) {
-		err = prepare(store);
-	}
-	if (err == KW_OK) {
-		err = load(store, master);
-	}
-	return err;
+	err = ks_env_open(store, options, NULL);
+	return err == KW_OK ? ks_store_load(store, master) : err;
 }
 
 enum kw_err ks_store_open(
@@ -432,9 +377,9 @@ enum kw_err ks_store_open(
 		return KW_E_NO_MEMORY;
 	}
 	store->clock = options->env;
-	err = open_folder(options->path, &store->lock_fd);
+	err = ks_folder_open(options->path, &store->lock_fd);
 	if (err == KW_OK) {
-		err = lock_folder(store->lock_fd, options->path);
+		err = ks_folder_lock(store->lock_fd, options->path);
 	}
 	if (err == KW_OK) {
 		err = open_in_folder(store, options, master);

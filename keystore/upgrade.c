@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 
-/* Format 2 has records of a second version, but those of the first are read as they are and
+/* Formats 2 and 3 have records of a newer version, but older ones are read as they are and
  * rewritten when they change. The number alone tells an older Keyward to keep its hands off. */
 static enum kw_err leave_records(struct ks_txn *txn)
 {
@@ -12,6 +12,7 @@ static enum kw_err leave_records(struct ks_txn *txn)
 
 const struct ks_upgrade ks_upgrades[] = {
 	{1, leave_records},
+	{2, leave_records},
 	{0, NULL},
 };
 

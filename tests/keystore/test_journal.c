@@ -206,6 +206,7 @@ static void rejoins_have_their_procedure(void **state)
 static void records_of_other_versions_are_refused(void **state)
 {
 	static const uint8_t versions[] = {0, 3, 255};
+	static const uint8_t state_versions[] = {0, 4, 255};
 	static struct ks_history history;
 	static uint8_t state_octets[KS_HISTORY_SIZE_MAX];
 
@@ -220,7 +221,7 @@ static void records_of_other_versions_are_refused(void **state)
 		set_checksum(octets, length);
 		assert_int_equal(ks_record_read(1000, octets, length, &record), KW_E_STORE_DAMAGED);
 		length = ks_history_write(&history, state_octets);
-		state_octets[0] = versions[i];
+		state_octets[0] = state_versions[i];
 		set_checksum(state_octets, length);
 		assert_int_equal(
 			ks_history_read(state_octets, length, &history), KW_E_STORE_DAMAGED);
@@ -286,16 +287,30 @@ static void damaged_state_is_refused_or_read(void **state)
 }
 
 #define SESSIONS_AT    39 /* octets in front of the sessions */
+#define ADVANCED_SIZE  3  /* in front of the number of sessions, since version 3 */
 #define SESSION_SIZE_1 59 /* of one in version 1 */
 
-/* The same for a state record. */
+/* A state record as version 2 had it. */
+static size_t history_of_version_2(uint8_t *octets, size_t length)
+{
+	uint8_t *advanced = octets + SESSIONS_AT - 1;
+
+	assert_int_equal(octets[0], 3);
+	octets[0] = 2;
+	memmove(advanced, advanced + ADVANCED_SIZE, length - SESSIONS_AT + 1 - ADVANCED_SIZE);
+	length -= ADVANCED_SIZE;
+	set_checksum(octets, length);
+	return length;
+}
+
+/* The same for version 1. */
 static size_t history_of_version_1(uint8_t *octets, size_t length)
 {
-	const uint8_t count = octets[SESSIONS_AT - 1];
+	const uint8_t count = octets[SESSIONS_AT - 1 + ADVANCED_SIZE];
 	uint8_t *out = octets + SESSIONS_AT;
 	const uint8_t *in = out;
 
-	assert_int_equal(octets[0], 2);
+	length = history_of_version_2(octets, length);
 	octets[0] = 1;
 	for (uint8_t i = 0; i < count; i++) {
 		memmove(out, in, SESSION_SIZE_1);
@@ -324,6 +339,7 @@ static void state_of_version_1_is_read(void **state)
 		assert_int_equal(again.next_join_nonce, history.next_join_nonce);
 		assert_int_equal(again.nonces.count, history.nonces.count);
 		assert_int_equal(again.session_count, history.session_count);
+		assert_int_equal(again.advanced, 0);
 		for (size_t k = 0; k < history.session_count; k++) {
 			no_delivery(&history.sessions[k]);
 			scratch_same_session(&again.sessions[k], &history.sessions[k]);
@@ -332,6 +348,47 @@ static void state_of_version_1_is_read(void **state)
 			assert_int_equal(ks_history_read(octets, cut, &again), KW_E_STORE_DAMAGED);
 		}
 	}
+}
+
+static void state_of_version_2_is_read(void **state)
+{
+	static struct ks_history history, again;
+	static uint8_t octets[KS_HISTORY_SIZE_MAX];
+	size_t length;
+
+	(void)state;
+	fill_history(&history, 12, V103);
+	length = history_of_version_2(octets, ks_history_write(&history, octets));
+	assert_int_equal(ks_history_read(octets, length, &again), KW_OK);
+	assert_int_equal(again.next_join_nonce, 13);
+	assert_int_equal(again.advanced, 0);
+	assert_int_equal(again.session_count, history.session_count);
+	scratch_same_session(&again.sessions[9], &history.sessions[9]);
+}
+
+/* Each restore counts once, however late its margin is added. */
+static void a_margin_is_added_once(void **state)
+{
+	static struct ks_history history, again;
+	static uint8_t octets[KS_HISTORY_SIZE_MAX];
+
+	(void)state;
+	fill_history(&history, 5, V104);
+	assert_int_equal(ks_history_advance(&history, 1000), KW_OK);
+	assert_int_equal(history.next_join_nonce, 1006);
+	assert_int_equal(
+		ks_history_read(octets, ks_history_write(&history, octets), &again), KW_OK);
+	assert_int_equal(ks_history_advance(&again, 1000), KW_OK);
+	assert_int_equal(again.next_join_nonce, 1006);
+	assert_int_equal(ks_history_advance(&again, 5000), KW_OK);
+	assert_int_equal(again.next_join_nonce, 5006);
+	assert_int_equal(ks_history_advance(&again, 4999), KW_E_STORE_DAMAGED);
+	assert_int_equal(ks_history_advance(&again, LW_JOIN_NONCE_MAX), KW_OK);
+	assert_int_equal(again.next_join_nonce, LW_JOIN_NONCE_MAX + 1);
+	/* Used up stays readable. */
+	assert_int_equal(
+		ks_history_read(octets, ks_history_write(&again, octets), &history), KW_OK);
+	assert_int_equal(history.next_join_nonce, LW_JOIN_NONCE_MAX + 1);
 }
 
 static void a_used_join_nonce_is_damage(void **state)
@@ -696,6 +753,8 @@ int main(void)
 		cmocka_unit_test(rejoins_have_their_procedure),
 		cmocka_unit_test(records_of_other_versions_are_refused),
 		cmocka_unit_test(state_of_version_1_is_read),
+		cmocka_unit_test(state_of_version_2_is_read),
+		cmocka_unit_test(a_margin_is_added_once),
 		cmocka_unit_test_setup_teardown(
 			a_store_of_version_1_goes_on, scratch_setup, scratch_teardown),
 		cmocka_unit_test(records_are_read_as_written),

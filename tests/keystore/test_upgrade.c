@@ -228,8 +228,8 @@ static void a_store_of_format_1_works_on(void **state)
 	for (int round = 0; round < 2; round++) {
 		fixture_open(fixture);
 		ks_store_figures(fixture->store, &figures);
-		assert_int_equal(figures.format, 2);
-		assert_int_equal(format_of(fixture), 2);
+		assert_int_equal(figures.format, KS_FORMAT);
+		assert_int_equal(format_of(fixture), KS_FORMAT);
 		peer = *assert_works(fixture);
 		assert_int_equal(peer.kek_current, 1);
 		assert_int_equal(version_of_record(fixture), 1);
