@@ -89,6 +89,8 @@ extern const struct cli_command cli_dns_commands[];
 extern const struct cli_command cli_kek_commands[];
 int cli_init(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);
+int cli_backup(struct cli *cli, int argc, char **argv);
+int cli_restore(struct cli *cli, int argc, char **argv);
 int cli_device_import(struct cli *cli, int argc, char **argv);
 int cli_device_add(struct cli *cli, int argc, char **argv);
 int cli_ns_test(struct cli *cli, int argc, char **argv);

@@ -1,18 +1,6 @@
-#include "cli/cli.h"
-#include "js/helper.h"
+#include "cli/helper.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define VAULT      "keyward-vault"
-#define VAULT_USER "keyward-vault"
-
-extern char **environ;
 
 static const struct cli_command self = {"init", NULL,
 	"Usage: keyward [-c FILE] init\n"
@@ -27,46 +15,12 @@ static const struct cli_command self = {"init", NULL,
 	"  keyward -c ./demo/keyward.conf init\n",
 	cli_init};
 
-static int wait_for(pid_t child)
-{
-	int status;
-
-	while (waitpid(child, &status, 0) < 0) {
-		if (errno != EINTR) {
-			return cli_fail("waiting for " VAULT ": %s", strerror(errno));
-		}
-	}
-	if (WIFSIGNALED(status)) {
-		return cli_fail(VAULT " was ended by signal %d", WTERMSIG(status));
-	}
-	return WEXITSTATUS(status) == 0 ? CLI_DONE : CLI_FAILED;
-}
-
 static int run_vault(const struct conf *conf)
 {
-	char program[PATH_MAX];
-	char map_size[24];
-	char *arguments[] = {program, (char *)"--init", (char *)"--store",
-		(char *)conf->keystore.path, (char *)"--master-key",
-		(char *)conf->keystore.master_key, (char *)"--map-size", map_size, NULL, NULL,
-		NULL};
-	pid_t child;
-	int reason;
+	struct cli_helper helper;
+	int status = cli_helper_init(&helper, conf, "--init");
 
-	if (js_helper_path(VAULT, program) != KW_OK) {
-		return cli_fail("cannot find " VAULT "; is Keyward installed as a whole?");
-	}
-	snprintf(map_size, sizeof(map_size), "%llu", (unsigned long long)conf->keystore.map_size);
-	if (geteuid() == 0) {
-		arguments[8] = (char *)"--owner";
-		arguments[9] = (char *)VAULT_USER;
-	}
-	fflush(stdout);
-	reason = posix_spawn(&child, program, NULL, NULL, arguments, environ);
-	if (reason != 0) {
-		return cli_fail("cannot start %s: %s", program, strerror(reason));
-	}
-	return wait_for(child);
+	return status == CLI_DONE ? cli_helper_run(&helper) : status;
 }
 
 static void print_next(const struct cli *cli)

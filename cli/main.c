@@ -43,6 +43,8 @@ static const struct cli_command commands[] = {
 	{"dns", "zone entries for JoinEUIs", NULL, run_dns},
 	{"kek", "KEKs of servers: add, list, retire", NULL, run_kek},
 	{"events", "the join log, in words", NULL, cli_events},
+	{"backup", "copy the store into a file while joins go on", NULL, cli_backup},
+	{"restore", "make the store of a backup, or check a backup", NULL, cli_restore},
 	{"intake", "the certificate to which root keys are sealed", NULL, cli_intake},
 	{"simulate", "plays devices and a network server", NULL, cli_simulate},
 	{NULL, NULL, NULL, NULL},

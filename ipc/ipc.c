@@ -45,6 +45,7 @@ static const struct kind kinds[IPC_KIND_COUNT] = {
 	[IPC_PEER_PROBE] = {"PEER_PROBE", ASKS(ipc_peer_req), SAYS(ipc_peer_ans)},
 	[IPC_PEER_KEK_RETIRE] = {"PEER_KEK_RETIRE", ASKS(ipc_peer_req), SAYS(ipc_peer_ans)},
 	[IPC_EVENTS] = {"EVENTS", ASKS(ipc_events_req), SAYS(ipc_events_page)},
+	[IPC_BACKUP] = {"BACKUP", ASKS(ipc_backup_req), SAYS(ipc_backup_ans)},
 };
 
 #define FITS(part) (sizeof(struct ipc_header) + (part) <= IPC_MESSAGE_MAX)
@@ -55,6 +56,7 @@ static_assert(FITS(sizeof(struct ipc_import_req) + IPC_ENVELOPE_MAX), "an import
 static_assert(FITS(sizeof(struct ipc_peer_req) + IPC_ENVELOPE_MAX), "a peer with its KEK");
 static_assert(sizeof(struct ipc_peer_page) <= UINT16_MAX, "sizes in the table");
 static_assert(sizeof(struct ipc_device_page) <= UINT16_MAX, "sizes in the table");
+static_assert(sizeof(struct ipc_backup_ans) <= UINT16_MAX, "sizes in the table");
 
 static const char *const deliveries[] = {
 	[IPC_DELIVERY_DEFAULT] = "default",

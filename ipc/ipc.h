@@ -65,6 +65,7 @@ enum ipc_kind {
 	IPC_PEER_PROBE, /* struct ipc_peer_req (kind, name, credentials[0]) -> the same as ADD */
 	IPC_PEER_KEK_RETIRE, /* struct ipc_peer_req (kind, name, kek_label, force) -> the same */
 	IPC_EVENTS,          /* struct ipc_events_req -> struct ipc_events_page */
+	IPC_BACKUP,          /* struct ipc_backup_req -> struct ipc_backup_ans */
 	IPC_KIND_COUNT
 };
 
@@ -527,6 +528,28 @@ struct ipc_events_page {
 	uint32_t more; /* 1: ask again with resume, also when count is 0 */
 	struct ipc_event events[IPC_PAGE_MAX];
 };
+
+/* ---- backup ---- */
+
+#define IPC_BACKUP_PIECE_MAX 49152
+
+/** Take a snapshot, or ask for the next piece of one. One backup at a time. */
+struct ipc_backup_req {
+	uint64_t id; /* 0: begin; the answer has no piece, but tells the id and how much there is */
+	uint64_t offset; /* octets that were received so far */
+};
+static_assert(sizeof(struct ipc_backup_req) == 16, "layout");
+
+struct ipc_backup_ans {
+	uint64_t id;
+	uint64_t records; /* in the snapshot */
+	uint64_t time_ms;
+	uint32_t epoch;
+	uint32_t length; /* of the piece; 0: the backup is complete */
+	uint8_t octets[IPC_BACKUP_PIECE_MAX];
+	char text[IPC_TEXT_SIZE]; /* on failure, why and what to do */
+};
+static_assert(sizeof(struct ipc_backup_ans) == 49440, "layout");
 
 /**
  * Check that a received message is whole: magic, known kind, lengths that add up to the last

@@ -401,6 +401,7 @@ static const struct {
 	{IPC_PEER_PROBE, js_admin_probe_peer},
 	{IPC_PEER_KEK_RETIRE, js_admin_retire_kek},
 	{IPC_EVENTS, get_events},
+	{IPC_BACKUP, js_admin_backup},
 };
 
 size_t js_admin_answer(

@@ -28,6 +28,8 @@ enum kw_err js_admin_remove_peer(const struct js_question *question, void *answe
 enum kw_err js_admin_list_peers(const struct js_question *question, void *answer);
 enum kw_err js_admin_probe_peer(const struct js_question *question, void *answer);
 enum kw_err js_admin_retire_kek(const struct js_question *question, void *answer);
+/* admin_backup.c: a handler, too. */
+enum kw_err js_admin_backup(const struct js_question *question, void *answer);
 /** What is amiss with peers: missing KEKs, the certificate that ends first. */
 void js_admin_peers_status(const struct js_vault *vault, struct ipc_status *status);
 

@@ -251,14 +251,17 @@ static enum kw_err request_digest(struct js_backend *backend, const struct js_at
 	return KW_OK;
 }
 
-/* The identical request, a moment later: the same nonces give the same answer again. */
+/* The identical request, a moment later: the same nonces give the same answer again. Not where newer
+ * ones were handed out, or may have been before a restore. */
 static bool is_repetition(const struct js_backend *backend, const struct js_attempt *attempt)
 {
 	const struct ks_session *last = &attempt->state.last_session;
 
-	return attempt->state.has_session && last->type == attempt->type &&
-	       last->nonce == attempt->nonce && last->ns_peer == attempt->peer->id &&
-	       last->delivery != KS_DELIVERY_DEFAULT && attempt->now_ms >= last->time_ms &&
+	return attempt->state.has_session &&
+	       last->join_nonce + 1 == attempt->state.next_join_nonce &&
+	       last->type == attempt->type && last->nonce == attempt->nonce &&
+	       last->ns_peer == attempt->peer->id && last->delivery != KS_DELIVERY_DEFAULT &&
+	       attempt->now_ms >= last->time_ms &&
 	       attempt->now_ms - last->time_ms <= backend->repeat_window_ms &&
 	       memcmp(last->request_digest, attempt->session.request_digest,
 		       KS_REQUEST_DIGEST_SIZE) == 0;

@@ -55,6 +55,10 @@ enum option_id {
 	OPTION_MAP_SIZE,
 	OPTION_REPEAT_WINDOW,
 	OPTION_INIT,
+	OPTION_RESTORE,
+	OPTION_CHECK,
+	OPTION_FORCE,
+	OPTION_NONCE_MARGIN,
 	OPTION_STORE,
 	OPTION_MASTER_KEY,
 	OPTION_OWNER,
@@ -74,6 +78,10 @@ static const struct option long_options[] = {
 	{"map-size", required_argument, NULL, OPTION_MAP_SIZE},
 	{"repeat-window", required_argument, NULL, OPTION_REPEAT_WINDOW},
 	{"init", no_argument, NULL, OPTION_INIT},
+	{"restore", no_argument, NULL, OPTION_RESTORE},
+	{"check", no_argument, NULL, OPTION_CHECK},
+	{"force", no_argument, NULL, OPTION_FORCE},
+	{"nonce-margin", required_argument, NULL, OPTION_NONCE_MARGIN},
 	{"store", required_argument, NULL, OPTION_STORE},
 	{"master-key", required_argument, NULL, OPTION_MASTER_KEY},
 	{"owner", required_argument, NULL, OPTION_OWNER},
@@ -127,6 +135,9 @@ static void take_number(enum option_id id, const char *text, struct js_options *
 	case OPTION_MAP_SIZE:
 		options->map_size = number("map-size", text, UINT64_MAX);
 		break;
+	case OPTION_NONCE_MARGIN:
+		options->nonce_margin = (unsigned)number("nonce-margin", text, UINT32_MAX);
+		break;
 	default:
 		options->repeat_window_s = (unsigned)number("repeat-window", text, 86400);
 		break;
@@ -147,6 +158,7 @@ static void take(enum option_id id, const char *text, struct js_options *options
 	case OPTION_FRONTS:
 	case OPTION_MAP_SIZE:
 	case OPTION_REPEAT_WINDOW:
+	case OPTION_NONCE_MARGIN:
 		take_number(id, text, options);
 		break;
 	case OPTION_PATHS:
@@ -163,6 +175,15 @@ static void take(enum option_id id, const char *text, struct js_options *options
 		break;
 	case OPTION_INIT:
 		options->init = true;
+		break;
+	case OPTION_RESTORE:
+		options->restore = true;
+		break;
+	case OPTION_CHECK:
+		options->check = true;
+		break;
+	case OPTION_FORCE:
+		options->force = true;
 		break;
 	case OPTION_STORE:
 		options->store = text;

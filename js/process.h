@@ -64,9 +64,13 @@ struct js_options {
 	uint64_t map_size;        /* --map-size, octets */
 	unsigned repeat_window_s; /* --repeat-window */
 	bool init;              /* --init: create store and master key, print what was done, exit */
-	const char *store;      /* --store, path; with --init */
-	const char *master_key; /* --master-key, "file:PATH"; with --init */
-	const char *owner;      /* --owner, user who is to own the store; with --init; NULL: stay */
+	bool restore;           /* --restore: make a store of the backup on standard input, exit */
+	bool check;             /* --check: only look at that backup */
+	bool force;             /* --force: keep a store that is there under another name */
+	unsigned nonce_margin;  /* --nonce-margin; with --restore */
+	const char *store;      /* --store, path; with --init and --restore, as the next two */
+	const char *master_key; /* --master-key, "file:PATH" */
+	const char *owner;      /* --owner, user who is to own the store; NULL: stay */
 	bool fixed_answer;      /* --fixed-answer: a front that answers every POST with the same 600
 	                                octets; the HTTP floor of the benchmarks, no vault needed */
 };

@@ -279,7 +279,10 @@ static void fold(struct loop *loop, size_t devices)
 	enum kw_err err = ks_fold(loop->vault->store, devices, &left);
 
 	if (err != KW_OK) {
-		loop->vault->store_failed |= err == KW_E_STORE_FULL;
+		if (err == KW_E_STORE_FULL) {
+			loop->vault->store_failed = true;
+			js_backup_end(loop->vault);
+		}
 		loop->fold_us = kw_mono_us(loop->vault->env) + FOLD_FAILED_MS * 1000;
 		give_up(err);
 	}
@@ -328,6 +331,7 @@ static void do_background(struct loop *loop)
 
 static int rest_ms(const struct loop *loop)
 {
+	int backup_ms = js_backup_rest_ms(loop->vault);
 	uint64_t now = kw_mono_us(loop->vault->env);
 	uint64_t wake = UINT64_MAX;
 
@@ -336,6 +340,9 @@ static int rest_ms(const struct loop *loop)
 	}
 	if (ks_fold_records(loop->vault->store) > 0) {
 		wake = loop->fold_us < wake ? loop->fold_us : wake;
+	}
+	if (backup_ms >= 0 && now + (uint64_t)backup_ms * 1000 < wake) {
+		wake = now + (uint64_t)backup_ms * 1000;
 	}
 	if (wake == UINT64_MAX) {
 		return -1;
@@ -478,6 +485,7 @@ static int serve(const struct js_options *options)
 	js_process_ready();
 	run(&loop);
 	close_channels(&loop);
+	js_backup_end(&vault);
 	js_backend_finish(&vault.backend);
 	ks_store_close(vault.store);
 	return 0;
@@ -490,6 +498,9 @@ int main(int argc, char **argv)
 	js_options_read(argc, argv, &options);
 	if (options.init) {
 		return js_vault_init(&options, &kw_env_system);
+	}
+	if (options.restore) {
+		return js_vault_restore(&options, &kw_env_system);
 	}
 	return serve(&options);
 }

@@ -9,6 +9,9 @@ enum kw_err js_vault_commit(struct js_vault *vault, struct ks_txn *txn)
 
 	if (err != KW_OK) {
 		vault->store_failed = true;
+		if (err == KW_E_STORE_FULL) {
+			js_backup_end(vault);
+		}
 	} else if (wrote) {
 		vault->store_failed = false;
 		vault->commits++;

@@ -21,6 +21,8 @@ static const struct route {
 	{"status", "GET", po_status_get, "status read", false},
 	{"intake-certificate", "GET", po_intake_get, "intake certificate read", false},
 	{"events", "GET", po_events_get, "events read", false},
+	{"backup", "POST", po_backup_begin, "backup begin", true},
+	{"backup", "GET", po_backup_read, "backup piece", false},
 	{"devices/import", "POST", po_devices_import, "devices import", true},
 	{"devices", "GET", po_devices_list, "devices list", false},
 	{"devices", "POST", po_devices_add, "device add", true},
@@ -165,6 +167,9 @@ static void outcome_log(const struct po_call *call, const struct route *route)
 	enum kw_log_level level = route != NULL && route->changes ? KW_LOG_NOTICE : KW_LOG_INFO;
 	const char *words = route != NULL ? route->words : "refused";
 
+	if (call->often && call->answer->status == 200) {
+		level = KW_LOG_DEBUG;
+	}
 	if (call->name[0] != '\0') {
 		kw_log(level, "portal", words, KW_STR("name", call->name),
 			KW_STR("result", call->result), KW_NUM("status", call->answer->status));

@@ -7,6 +7,7 @@
 #include "portal/json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void po_call_json(struct po_call *call, unsigned status, char *text)
@@ -18,6 +19,21 @@ void po_call_json(struct po_call *call, unsigned status, char *text)
 	if (text == NULL) {
 		call->result = po_code_text(KW_E_NO_MEMORY);
 	}
+}
+
+void po_call_octets(struct po_call *call, const void *octets, size_t length)
+{
+	char *copy = malloc(length + 1);
+
+	if (copy == NULL) {
+		po_call_json(call, 500, NULL);
+		return;
+	}
+	memcpy(copy, octets, length);
+	call->answer->status = 200;
+	call->answer->content_type = "application/octet-stream";
+	call->answer->text = copy;
+	call->answer->length = length;
 }
 
 void po_call_fail(struct po_call *call, enum kw_err err, const char *message)
@@ -75,6 +91,9 @@ static void vault_words(unsigned kind, const void *body, char out[IPC_TEXT_SIZE]
 	case IPC_PEER_REMOVE:
 	case IPC_PEER_KEK_RETIRE:
 		text = ((const struct ipc_peer_ans *)body)->text;
+		break;
+	case IPC_BACKUP:
+		text = ((const struct ipc_backup_ans *)body)->text;
 		break;
 	default:
 		return;

@@ -15,6 +15,7 @@ struct po_call {
 	char item[IPC_NAME_SIZE];   /* what stood for '*' in the route: a DevEUI or a name */
 	char label[IPC_LABEL_SIZE]; /* what stood for '+' in the route: the label of a KEK */
 	char name[IPC_NAME_SIZE];   /* what the call is about, for the log; "" if nothing yet */
+	bool often;                 /* one of very many: its line is for debugging */
 	const char *result;         /* for the log: "ok" or the code of the error */
 };
 
@@ -24,6 +25,8 @@ typedef void (*po_handler)(struct po_call *call);
 void po_status_get(struct po_call *call);
 void po_intake_get(struct po_call *call);
 void po_events_get(struct po_call *call);
+void po_backup_begin(struct po_call *call);
+void po_backup_read(struct po_call *call);
 void po_devices_import(struct po_call *call);
 void po_devices_list(struct po_call *call);
 void po_devices_add(struct po_call *call);
@@ -51,6 +54,8 @@ void po_as_kek_retire(struct po_call *call);
 
 /** Answer with JSON made by portal/json.h; takes `text` over. NULL, which is no memory, is 500. */
 void po_call_json(struct po_call *call, unsigned status, char *text);
+/** Answer 200 with octets of no further meaning here; they are copied. */
+void po_call_octets(struct po_call *call, const void *octets, size_t length);
 /** Answer with an error; a message without a full stop, or NULL for the general one. */
 void po_call_fail(struct po_call *call, enum kw_err err, const char *message);
 

@@ -137,3 +137,14 @@ char *po_json_import(const struct ipc_import_ans *answer, bool dry_run)
 	po_put_bool(&maker, "dry_run", dry_run);
 	return po_text_done(&maker);
 }
+
+char *po_json_backup(const struct ipc_backup_ans *answer)
+{
+	struct po_maker maker = po_make();
+
+	po_put_number(&maker, "id", answer->id);
+	po_put_number(&maker, "records", answer->records);
+	po_put_number(&maker, "epoch", answer->epoch);
+	po_put_time(&maker, "time", answer->time_ms);
+	return po_text_done(&maker);
+}

@@ -34,6 +34,7 @@ char *po_json_keks(const struct ipc_peer *peer);
 /** @param member  "network_servers" or "application_servers" */
 char *po_json_peers(const struct ipc_peer_page *page, const char *member);
 char *po_json_events(const struct ipc_events_page *page);
+char *po_json_backup(const struct ipc_backup_ans *answer);
 char *po_json_import(const struct ipc_import_ans *answer, bool dry_run);
 char *po_json_status(const struct ipc_status *status, const struct po_status_view *view);
 
