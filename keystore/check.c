@@ -111,6 +111,9 @@ static const char *wrong_state(struct run *run, const struct ks_scan *scan)
 	if (ks_history_read(scan->value, scan->length, &history) != KW_OK) {
 		return "the record is damaged: the device cannot join; restore a backup";
 	}
+	if (history.advanced > run->store->advanced) {
+		return "it has more margins than there were restores";
+	}
 	return history.applied >= run->store->journal->next ? "it is newer than the journal" : NULL;
 }
 
