@@ -674,7 +674,11 @@ proctype keyward_front()
 
 /* ---- keywardd, the operator, and the world ---- */
 
-/* What restore makes of the copy: folded, and every JoinNonce advanced. */
+/*
+ * What restore makes of the copy: folded, and every JoinNonce advanced.
+ * C: keystore/restore.c make_store, fold_all, next_epoch, write_epoch;
+ * keystore/history.c ks_history_advance
+ */
 inline restore_copy()
 {
 	copy(disk, copied);
@@ -759,6 +763,7 @@ proctype world()
 		land_all()
 	}
 
+	/* C: keystore/backup.c ks_backup_open, ks_backup_read */
 	:: d_step { !has_copy && restores < RESTORES && !finished ->
 		copy(copied, disk);
 		for (i : 0 .. DEVICES - 1) {
