@@ -429,7 +429,7 @@ int main(int argc, char **argv)
 	front_open(&front, &options);
 	js_process_enter(JS_ROLE_FRONT, &options);
 	front.batch.greeted = true; /* so that the vault knows of this front */
-	js_process_ready();
+	js_process_ready(JS_ROLE_FRONT);
 	serve(&front);
 	front_close(&front);
 	return 0;

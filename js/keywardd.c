@@ -245,7 +245,7 @@ static void loop(struct keywardd *keywardd)
 			exit(STATUS_FAILED); /* the children end with this process */
 		}
 		now_us = kw_mono_us(&kw_env_system);
-		if (js_group_take_ready(group) && !keywardd->was_ready &&
+		if (js_group_take_ready(group, now_us) && !keywardd->was_ready &&
 			group->stage == JS_STAGE_RUN) {
 			announce(keywardd);
 		}

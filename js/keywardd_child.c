@@ -266,7 +266,8 @@ enum kw_err js_child_start(struct js_child *child, const struct js_setup *setup)
 		errno = ENOENT;
 		return start_failed(child);
 	}
-	if (pipe2(ready, O_CLOEXEC) != 0) {
+	/* A vault that says that it is alive to nobody must not wait. */
+	if (pipe2(ready, O_CLOEXEC | O_NONBLOCK) != 0) {
 		return start_failed(child);
 	}
 	rewind_files(setup->files);
@@ -334,17 +335,42 @@ enum kw_err js_child_check(const struct conf *conf, const struct js_pem *pem)
 	return wait_for(pid) == 0 ? KW_OK : KW_E_INVALID;
 }
 
-bool js_child_take_ready(struct js_child *child)
+static void close_ready(struct js_child *child)
+{
+	if (child->ready_fd >= 0) {
+		close(child->ready_fd);
+	}
+	child->ready_fd = -1;
+}
+
+bool js_child_take_ready(struct js_child *child, uint64_t now_us)
 {
 	struct pollfd waiting = {.fd = child->ready_fd, .events = POLLIN};
-	char octet;
+	bool before = child->ready;
+	char octets[64];
+	bool said;
 
 	if (child->ready_fd < 0 || poll(&waiting, 1, 0) != 1) {
 		return false;
 	}
-	child->ready = read(child->ready_fd, &octet, 1) == 1;
-	child->was_ready |= child->ready;
-	close(child->ready_fd);
-	child->ready_fd = -1;
-	return child->ready;
+	said = read(child->ready_fd, octets, sizeof(octets)) > 0;
+	if (!said || child->role != JS_ROLE_VAULT) {
+		close_ready(child);
+	}
+	if (!said) {
+		return false;
+	}
+	child->ready = true;
+	child->was_ready = true;
+	if (child->role == JS_ROLE_VAULT && !before) {
+		js_watch_begin(&child->watch, now_us);
+	}
+	js_watch_hear(&child->watch);
+	return !before;
+}
+
+void js_child_gone(struct js_child *child)
+{
+	close_ready(child);
+	js_watch_end(&child->watch);
 }

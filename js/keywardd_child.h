@@ -6,6 +6,7 @@
 #include "js/keywardd_files.h"
 #include "js/keywardd_pem.h"
 #include "js/keywardd_sockets.h"
+#include "js/keywardd_watch.h"
 #include "js/process.h"
 
 #include <sys/types.h>
@@ -26,14 +27,15 @@ struct js_child {
 	unsigned index; /* of a front, from 0 */
 	char name[16];  /* "vault", "front 1" */
 	pid_t pid;      /* 0: not running */
-	int ready_fd;   /* readable when it serves or has gone; -1: nothing to wait for */
-	bool ready;     /* it serves */
+	int ready_fd; /* readable when it serves, is alive, or has gone; -1: nothing to wait for */
+	bool ready;   /* it serves */
 	bool was_ready; /* it or one before it has served */
 	uint64_t started_us;
 	uint64_t due_us;   /* to be started then; 0: no */
 	unsigned delay_ms; /* before the next restart */
 	unsigned restarts;
 	unsigned early_failures; /* in a row */
+	struct js_watch watch;   /* of the vault, while it serves */
 };
 
 /** Make the channels, with room for whole batches. @return KW_OK, KW_E_SYSTEM (logged) */
@@ -56,7 +58,13 @@ KW_MUST_CHECK enum kw_err js_child_start(struct js_child *child, const struct js
  */
 KW_MUST_CHECK enum kw_err js_child_check(const struct conf *conf, const struct js_pem *pem);
 
-/** Take what is in the ready pipe; true if the child serves since then. */
-bool js_child_take_ready(struct js_child *child);
+/**
+ * Take what is in the ready pipe; true if the child serves since then. The vault's stays open: what
+ * comes later says that it is alive.
+ */
+bool js_child_take_ready(struct js_child *child, uint64_t now_us);
+
+/** Forget the ready pipe of a child that died. */
+void js_child_gone(struct js_child *child);
 
 #endif

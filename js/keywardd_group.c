@@ -90,6 +90,21 @@ static void start_due(struct js_group *group, uint64_t now_us)
 	}
 }
 
+/* Its death is noticed like any other, and it is started again. */
+static void kill_stuck(struct js_group *group, uint64_t now_us)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		struct js_child *child = &group->children[i];
+
+		if (child->pid != 0 && js_watch_look(&child->watch, now_us)) {
+			kw_log(KW_LOG_ERROR, "keywardd",
+				"child is stuck: it has not turned its loop for 10 s; killing it",
+				KW_STR("child", child->name), KW_NUM("pid", child->pid));
+			kill(child->pid, SIGKILL);
+		}
+	}
+}
+
 static bool any_alive(const struct js_group *group, bool with_vault)
 {
 	for (size_t i = 0; i < group->count; i++) {
@@ -163,6 +178,7 @@ bool js_group_advance(struct js_group *group, uint64_t now_us)
 {
 	if (group->stage == JS_STAGE_RUN) {
 		start_due(group, now_us);
+		kill_stuck(group, now_us);
 		return false;
 	}
 	if (!any_alive(group, true)) {
@@ -177,6 +193,15 @@ bool js_group_advance(struct js_group *group, uint64_t now_us)
 	return false;
 }
 
+/* 0: not at all */
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	if (a == 0 || b == 0) {
+		return a + b;
+	}
+	return a < b ? a : b;
+}
+
 static uint64_t next_due(const struct js_group *group)
 {
 	uint64_t due = 0;
@@ -185,11 +210,8 @@ static uint64_t next_due(const struct js_group *group)
 		return group->deadline_us;
 	}
 	for (size_t i = 0; i < group->count; i++) {
-		uint64_t at = group->children[i].due_us;
-
-		if (at != 0 && (due == 0 || at < due)) {
-			due = at;
-		}
+		due = sooner(due, group->children[i].due_us);
+		due = sooner(due, group->children[i].watch.look_us);
 	}
 	return due;
 }
@@ -217,11 +239,11 @@ size_t js_group_poll(const struct js_group *group, struct pollfd *fds)
 	return count;
 }
 
-static bool take_ready(struct js_child *child)
+static bool take_ready(struct js_child *child, uint64_t now_us)
 {
 	bool again = child->was_ready;
 
-	if (!js_child_take_ready(child)) {
+	if (!js_child_take_ready(child, now_us)) {
 		return false;
 	}
 	child->early_failures = 0;
@@ -232,13 +254,13 @@ static bool take_ready(struct js_child *child)
 	return true;
 }
 
-bool js_group_take_ready(struct js_group *group)
+bool js_group_take_ready(struct js_group *group, uint64_t now_us)
 {
 	bool news = false;
 	bool all = true;
 
 	for (size_t i = 0; i < group->count; i++) {
-		news |= take_ready(&group->children[i]);
+		news |= take_ready(&group->children[i], now_us);
 		all &= group->children[i].ready;
 	}
 	return news && all;
@@ -298,7 +320,8 @@ static void lost(struct js_group *group, struct js_child *child, int status, uin
 
 static void died(struct js_group *group, struct js_child *child, int status, uint64_t now_us)
 {
-	take_ready(child);
+	take_ready(child, now_us);
+	js_child_gone(child);
 	child->pid = 0;
 	if (group->stage == JS_STAGE_RUN) {
 		lost(group, child, status, now_us);

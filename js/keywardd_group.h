@@ -42,7 +42,7 @@ int js_group_timeout_ms(const struct js_group *group, uint64_t now_us);
 size_t js_group_poll(const struct js_group *group, struct pollfd *fds);
 
 /** Look who has become ready. True if with that all serve. */
-bool js_group_take_ready(struct js_group *group);
+bool js_group_take_ready(struct js_group *group, uint64_t now_us);
 
 /** Take leave of the children that have died (after SIGCHLD). */
 void js_group_reap(struct js_group *group, uint64_t now_us);

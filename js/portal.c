@@ -225,7 +225,7 @@ int main(int argc, char **argv)
 	api_open(&portal);
 	server_open(&portal, options.listeners);
 	js_process_enter(JS_ROLE_PORTAL, &options);
-	js_process_ready();
+	js_process_ready(JS_ROLE_PORTAL);
 	kw_log(KW_LOG_NOTICE, "portal", "started", KW_NUM("listeners", options.listeners));
 	serve(&portal);
 	http_server_close(portal.server);

@@ -313,7 +313,7 @@ void js_process_enter(enum js_role role, const struct js_options *options)
 	}
 }
 
-void js_process_ready(void)
+void js_process_ready(enum js_role role)
 {
 	ssize_t written = write(JS_FD_READY, "1", 1);
 
@@ -321,7 +321,23 @@ void js_process_ready(void)
 		kw_log(KW_LOG_WARNING, "process", "cannot tell keywardd that this process serves",
 			KW_ERRNO());
 	}
-	close(JS_FD_READY);
+	if (role != JS_ROLE_VAULT) {
+		close(JS_FD_READY);
+	}
+}
+
+void js_process_alive(uint64_t now_us)
+{
+	static uint64_t due_us;
+	ssize_t written;
+
+	if (now_us < due_us) {
+		return;
+	}
+	due_us = now_us + UINT64_C(1000) * JS_ALIVE_MS;
+	/* A full pipe says enough; without a reader keywardd has gone. */
+	written = write(JS_FD_READY, "1", 1);
+	(void)written;
 }
 
 static int signals_open(const sigset_t *set)

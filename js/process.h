@@ -17,7 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** One octet is written here by a child that is ready to serve, then it is closed. */
+/** One octet is written here by a child that is ready to serve, then it is closed; the vault goes on to
+ * write one each second. */
 #define JS_FD_READY 3
 /* front: its channel to the vault, its PEM files, then its listeners (--listeners N). Of the PEM
    files each is a memory of JS_PEM_SIZE octets, read only: text, then NULs; no text: not configured.
@@ -87,8 +88,16 @@ void js_process_become(const char *user);
 /** Lock the process in, as said above. Exits with a message if it cannot. */
 void js_process_enter(enum js_role role, const struct js_options *options);
 
-/** Tell keywardd that this child serves now. */
-void js_process_ready(void);
+/** Tell keywardd that this child serves now. The vault has to say so again: js_process_alive(). */
+void js_process_ready(enum js_role role);
+
+#define JS_ALIVE_MS 1000
+
+/**
+ * Tell keywardd that the vault's loop turns; writes once per JS_ALIVE_MS however often it is called,
+ * and never waits. keywardd kills a vault of which it hears nothing for 10 s (js/keywardd_watch.h).
+ */
+void js_process_alive(uint64_t now_us);
 
 /**
  * A descriptor that becomes readable when SIGTERM or SIGINT came (signalfd; both are blocked).

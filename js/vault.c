@@ -329,13 +329,14 @@ static void do_background(struct loop *loop)
 	}
 }
 
+/* Not longer than keywardd may be without a word. */
 static int rest_ms(const struct loop *loop)
 {
 	int backup_ms = js_backup_rest_ms(loop->vault);
 	uint64_t now = kw_mono_us(loop->vault->env);
-	uint64_t wake = UINT64_MAX;
+	uint64_t wake = now + JS_ALIVE_MS * UINT64_C(1000);
 
-	if (loop->refusals_due_us != 0) {
+	if (loop->refusals_due_us != 0 && loop->refusals_due_us < wake) {
 		wake = loop->refusals_due_us;
 	}
 	if (ks_fold_records(loop->vault->store) > 0) {
@@ -343,9 +344,6 @@ static int rest_ms(const struct loop *loop)
 	}
 	if (backup_ms >= 0 && now + (uint64_t)backup_ms * 1000 < wake) {
 		wake = now + (uint64_t)backup_ms * 1000;
-	}
-	if (wake == UINT64_MAX) {
-		return -1;
 	}
 	return wake <= now ? 0 : (int)((wake - now) / 1000 + 1);
 }
@@ -359,6 +357,7 @@ static void run(struct loop *loop)
 	}
 	fds[loop->channel_count] = (struct pollfd){.fd = loop->signals, .events = POLLIN};
 	while (!loop->stop) {
+		js_process_alive(kw_mono_us(loop->vault->env));
 		if (poll(fds, loop->channel_count + 1, rest_ms(loop)) < 0 && errno != EINTR) {
 			kw_log(KW_LOG_ERROR, "vault", "poll failed", KW_ERRNO());
 			exit(1);
@@ -482,7 +481,7 @@ static int serve(const struct js_options *options)
 		return 1;
 	}
 	open_channels(&loop, options);
-	js_process_ready();
+	js_process_ready(JS_ROLE_VAULT);
 	run(&loop);
 	close_channels(&loop);
 	js_backup_end(&vault);

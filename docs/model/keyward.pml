@@ -734,6 +734,7 @@ proctype world()
 #endif
 
 #ifndef BREAK_WATCHDOG
+	/* C: js/keywardd_group.c kill_stuck; js/keywardd_watch.c js_watch_look; js/process.c js_process_alive */
 	:: d_step { vault == STUCK -> vault = DOWN }
 #endif
 

@@ -218,15 +218,41 @@ static void announce(void)
 	EXPECT(pipe(ends) == 0 && ends[0] == JS_FD_READY);
 	EXPECT(dup2(ends[0], 20) == 20 && dup2(ends[1], JS_FD_READY) == JS_FD_READY);
 	close(ends[1]);
-	js_process_ready();
+	js_process_ready(JS_ROLE_FRONT);
 	EXPECT(read(20, octets, sizeof(octets)) == 1);
 	EXPECT(read(20, octets, sizeof(octets)) == 0); /* closed */
+}
+
+/* The vault: once a second at most, and without waiting where nobody reads. */
+static void stay_alive(void)
+{
+	const uint64_t start_us = UINT64_C(5000000);
+	const uint64_t pause_us = UINT64_C(1000) * JS_ALIVE_MS;
+	int ends[2];
+	char octets[8];
+
+	close(JS_FD_READY);
+	EXPECT(pipe2(ends, O_NONBLOCK) == 0 && ends[0] == JS_FD_READY);
+	EXPECT(dup2(ends[0], 20) == 20 && dup2(ends[1], JS_FD_READY) == JS_FD_READY);
+	close(ends[1]);
+	js_process_ready(JS_ROLE_VAULT);
+	EXPECT(read(20, octets, sizeof(octets)) == 1);
+	js_process_alive(start_us);
+	js_process_alive(start_us + pause_us - 1);
+	EXPECT(read(20, octets, sizeof(octets)) == 1);
+	js_process_alive(start_us + pause_us);
+	EXPECT(read(20, octets, sizeof(octets)) == 1);
+	for (uint64_t i = 2; i < 200000; i++) {
+		js_process_alive(start_us + i * pause_us);
+	}
+	EXPECT(read(20, octets, sizeof(octets)) == sizeof(octets));
 }
 
 static void says_when_ready(void **state)
 {
 	(void)state;
 	assert_int_equal(in_child(announce), 0);
+	assert_int_equal(in_child(stay_alive), 0);
 }
 
 static void wait_for_signal(void)
