@@ -9,8 +9,8 @@
  * epoll thread hangs with 128 or more ready sockets.
  *
  * Refused before a handler sees them: a method other than the handler's (405 by the handler), a
- * body above the limit (413), a request that the library cannot parse or whose body could be taken
- * to end in two places (400). Slow or idle clients are cut off after idle_timeout_s.
+ * body above the limit (413), a request that the library cannot parse, without exactly one Host, or
+ * whose body could be taken to end in two places (400). Slow or idle clients are cut off after idle_timeout_s.
  */
 #ifndef KW_HTTP_SERVER_H
 #define KW_HTTP_SERVER_H
@@ -93,6 +93,9 @@ size_t http_server_connections(const struct http_server *server);
  */
 KW_MUST_CHECK enum kw_err http_server_tls_replace(
 	struct http_server *server, const char *certificate, const char *key);
+/** Whether certificate and key could be shown: what open and replace would say, without a server.
+ *  @return KW_OK; KW_E_INVALID, KW_E_NO_MEMORY: logged */
+KW_MUST_CHECK enum kw_err http_server_tls_check(const char *certificate, const char *key);
 /** Unix seconds at which the certificate shown to new connections expires; 0 without TLS. */
 uint64_t http_server_tls_expires_s(const struct http_server *server);
 
