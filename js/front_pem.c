@@ -1,6 +1,8 @@
 #include "js/front_pem.h"
 
 #include "base/log.h"
+#include "http/server.h"
+#include "http/trust.h"
 
 #include <limits.h>
 #include <openssl/bio.h>
@@ -124,6 +126,22 @@ static enum kw_err check_ca(const char *option, const char *text)
 	return KW_OK;
 }
 
+/* The server has a library of its own, which is stricter in places. */
+static enum kw_err check_server(const struct js_front_files *files)
+{
+	struct http_trust *trust = NULL;
+	enum kw_err err = KW_OK;
+
+	if (files->tls_certificate != NULL) {
+		err = http_server_tls_check(files->tls_certificate, files->tls_key);
+	}
+	if (err == KW_OK && files->client_ca != NULL) {
+		err = http_trust_open(files->client_ca, &trust);
+	}
+	http_trust_close(trust);
+	return err;
+}
+
 enum kw_err js_front_pem_check(const struct js_front_files *files)
 {
 	enum kw_err err =
@@ -131,6 +149,9 @@ enum kw_err js_front_pem_check(const struct js_front_files *files)
 
 	if (err == KW_OK) {
 		err = check_ca("tls_client_ca", files->client_ca);
+	}
+	if (err == KW_OK) {
+		err = check_server(files);
 	}
 	if (err == KW_OK) {
 		err = check_pair("answer_certificate", files->answer_certificate, "answer_key",
