@@ -1,18 +1,26 @@
 /*
  * Feed the files of the directories on the command line, and of the directories in them, to a fuzz
- * target: each file whole and cut off after every octet. No files is a failure.
+ * target: each file whole, and cut off at as many places as the first argument says. No files is a
+ * failure. To replay one file give its name in place of a directory's.
  */
 #include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+/* A sanitizer's, where there is one. */
+__attribute__((weak)) void __sanitizer_set_report_fd(void *fd);
 
 #define DEPTH_MAX 1
 #define FILE_MAX  (1024 * 1024)
-#define CUT_MAX   4096 /* cut off at each of the first so many octets */
+
+/* At how many places each file is cut off, at equal distances. */
+static size_t cuts;
 
 /* Exactly as large as its contents, so that a sanitizer sees every octet too far. */
 static void feed(const uint8_t *data, size_t size)
@@ -35,20 +43,19 @@ static bool replay_file(const char *path)
 	bool whole;
 
 	if (file == NULL) {
-		perror(path);
+		printf("%s: %m\n", path);
 		return false;
 	}
 	size = fread(data, 1, sizeof(data), file);
 	whole = feof(file) != 0 && ferror(file) == 0;
 	fclose(file);
 	if (!whole) {
-		fprintf(stderr, "%s: cannot be read, or is longer than %d octets\n", path,
-			FILE_MAX);
+		printf("%s: cannot be read, or is longer than %d octets\n", path, FILE_MAX);
 		return false;
 	}
 	printf("%s\n", path);
 	fflush(stdout);
-	for (size_t length = 0; length < size && length <= CUT_MAX; length++) {
+	for (size_t length = 0; length < size; length += size / (cuts + 1) + 1) {
 		feed(data, length);
 	}
 	feed(data, size);
@@ -62,7 +69,7 @@ static bool replay_entry(const char *path, unsigned depth, size_t *files)
 	struct stat status;
 
 	if (stat(path, &status) != 0) {
-		perror(path);
+		printf("%s: %m\n", path);
 		return false;
 	}
 	if (S_ISDIR(status.st_mode)) {
@@ -78,7 +85,7 @@ static bool replay_directory(const char *path, unsigned depth, size_t *files)
 	bool good = true;
 
 	if (directory == NULL) {
-		perror(path);
+		printf("%s: %m\n", path);
 		return false;
 	}
 	for (const struct dirent *entry = readdir(directory); entry != NULL;
@@ -90,7 +97,7 @@ static bool replay_directory(const char *path, unsigned depth, size_t *files)
 			continue;
 		}
 		if (length < 0 || (size_t)length >= sizeof(name)) {
-			fprintf(stderr, "%s: the name is too long\n", path);
+			printf("%s: the name is too long\n", path);
 			good = false;
 			continue;
 		}
@@ -100,18 +107,46 @@ static bool replay_directory(const char *path, unsigned depth, size_t *files)
 	return good;
 }
 
+static bool replay_argument(const char *path, size_t *files)
+{
+	struct stat status;
+
+	if (stat(path, &status) == 0 && S_ISREG(status.st_mode)) {
+		*files = 1;
+		return replay_file(path);
+	}
+	return replay_directory(path, 0, files);
+}
+
+/* What targets log about hostile input is much; what a sanitizer says goes where it went. */
+static void log_nowhere(void)
+{
+	const int report = dup(STDERR_FILENO);
+	const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	fuzz_require(report >= 0 && nowhere >= 0);
+	fuzz_require(dup2(nowhere, STDERR_FILENO) == STDERR_FILENO);
+	if (__sanitizer_set_report_fd != NULL) {
+		__sanitizer_set_report_fd((void *)(intptr_t)report);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	bool good = true;
 
-	for (int i = 1; i < argc; i++) {
+	if (argc > 1) {
+		cuts = strtoul(argv[1], NULL, 10);
+		log_nowhere();
+	}
+	for (int i = 2; i < argc; i++) {
 		size_t files = 0;
 
-		good = replay_directory(argv[i], 0, &files) && good;
+		good = replay_argument(argv[i], &files) && good;
 		if (files == 0) {
-			fprintf(stderr, "%s: nothing to replay\n", argv[i]);
+			printf("%s: nothing to replay\n", argv[i]);
 			good = false;
 		}
 	}
-	return good && argc > 1 ? 0 : 1;
+	return good && argc > 2 ? 0 : 1;
 }
