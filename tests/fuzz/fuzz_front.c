@@ -31,6 +31,19 @@ enum word { /* what the vault says, by its first octet */
 	SAYS_ANYTHING = 3,
 };
 
+/* Made for this purpose with openssl(1); certificates of the corpus are its. */
+static const char root[] = "-----BEGIN CERTIFICATE-----\n"
+			   "MIIBjzCCATWgAwIBAgIUYwDh3Y6VYiVgq+/B8DOMpxPqI1kwCgYIKoZIzj0EAwIw\n"
+			   "FDESMBAGA1UEAwwJZnV6eiByb290MCAXDTI2MTEyMjIwMzEwM1oYDzIxMjYxMDI5\n"
+			   "MjAzMTAzWjAUMRIwEAYDVQQDDAlmdXp6IHJvb3QwWTATBgcqhkjOPQIBBggqhkjO\n"
+			   "PQMBBwNCAASG44u+zJHwJKngbhyYoHSUbY6lUZMkHlT0jeTxS0bunniQCXytUUgf\n"
+			   "qQ61tln5XRl6HtKxY7g+zcNu7q1ye32to2MwYTAdBgNVHQ4EFgQUkJC8bgkFf6UJ\n"
+			   "rE22XiK3gK7O9+swHwYDVR0jBBgwFoAUkJC8bgkFf6UJrE22XiK3gK7O9+swDwYD\n"
+			   "VR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8EBAMCAgQwCgYIKoZIzj0EAwIDSAAwRQIh\n"
+			   "AP4Sr7wVNRO7bpSNm4CfrcFcXurJUo9DaipR8GTAIvNEAiBz/YsKpeXur9x1MawE\n"
+			   "pXd2E+fuiojfXrjOP6PdLu4JTg==\n"
+			   "-----END CERTIFICATE-----\n";
+
 static struct parts said;
 static struct ipc_report report;
 static struct js_front_batch batch;
@@ -193,9 +206,13 @@ static struct js_identities *identities_for(uint8_t flags)
 	static struct js_proxies proxies[2];
 	const size_t i = (flags & FROM_PROXY) != 0;
 
+	struct http_trust *trust;
+
 	if (known[i].slots == NULL) {
 		fuzz_require(js_proxies_read(i == 1 ? "127.0.0.0/8" : "", &proxies[i]) == KW_OK);
 		fuzz_require(js_identities_init(&known[i], &proxies[i], NULL, false) == KW_OK);
+		fuzz_require(http_trust_open(root, &trust) == KW_OK);
+		js_identities_trust(&known[i], trust);
 	}
 	known[i].proxy_header = headers[HEADER(flags)];
 	return &known[i];
