@@ -48,6 +48,7 @@ static void vault_reset(void)
 		vault.env = ks_store_env(vault.store);
 		fuzz_require(js_backend_init(&vault.backend, vault.store, WINDOW_MS) == KW_OK);
 	}
+	js_backup_end(&vault);
 	vault.backend.refusals.count = 0;
 	memset(&vault.backend.probe, 0, sizeof(vault.backend.probe));
 	memset(vault.reports, 0, sizeof(vault.reports));
@@ -223,6 +224,26 @@ static void ask_admin(void)
 	fuzz_no_secret(header + 1, length);
 }
 
+/* A backup that was begun is fetched to its end. */
+static void fetch_backup(void)
+{
+	const struct ipc_backup_ans *ans = (const struct ipc_backup_ans *)(answer + 3);
+	struct ipc_backup_req *request = (struct ipc_backup_req *)(message + 3);
+
+	static_assert(sizeof(struct ipc_header) == 3 * sizeof(message[0]), "bodies follow");
+	if (((const struct ipc_header *)answer)->err != KW_OK || vault.backup == NULL) {
+		return;
+	}
+	*request = (struct ipc_backup_req){.id = ans->id};
+	while (vault.backup != NULL) {
+		ask_admin();
+		fuzz_require(((const struct ipc_header *)answer)->err == KW_OK);
+		fuzz_require(ans->length <= IPC_BACKUP_PIECE_MAX);
+		request->offset += ans->length;
+	}
+	fuzz_require(request->offset > 0);
+}
+
 /* ---- */
 
 static size_t put_envelope(const uint8_t *octets, size_t length, uint8_t how, uint8_t *out)
@@ -311,8 +332,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			ask_backend(data[1]);
 		} else if (data[0] % IPC_KIND_COUNT != IPC_REPORT) {
 			ask_admin();
+			fetch_backup();
 		}
 	}
+	js_backup_end(&vault);
 	fuzz_store_unchanged();
 	return 0;
 }
