@@ -91,6 +91,23 @@ enum kw_err ks_env_open(struct ks_store *store, const struct ks_options *options
 	return rc == 0 ? KW_OK : ks_lmdb_error(rc, "opening the store");
 }
 
+/*
+ * What is read may be in the page cache alone: a store that was just copied here, or the old meta page
+ * that LMDB puts back when writing a new one fails. If that one reached the disk all the same, and the
+ * next commit wrote over pages that it names before the old one is durable, a power cut would leave a
+ * store that does not read.
+ */
+static enum kw_err make_durable(const struct ks_store *store)
+{
+	const int rc = mdb_env_sync(store->env, 1);
+
+	if (rc != 0) {
+		return ks_lmdb_error(rc, "making durable what is there");
+	}
+	return fsync(store->lock_fd) == 0 ? KW_OK
+					  : ks_folder_error("cannot sync the directory", ".");
+}
+
 static enum kw_err open_table(MDB_txn *txn, const char *name, unsigned flags, MDB_dbi *out)
 {
 	const int rc = mdb_dbi_open(txn, name, flags, out);
@@ -363,6 +380,9 @@ static enum kw_err open_in_folder(struct ks_store *store, const struct ks_option
 		return KW_E_STORE_ABSENT;
 	}
 	err = ks_env_open(store, options, NULL);
+	if (err == KW_OK) {
+		err = make_durable(store);
+	}
 	return err == KW_OK ? ks_store_load(store, master) : err;
 }
 

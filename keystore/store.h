@@ -70,7 +70,7 @@ KW_MUST_CHECK enum kw_err ks_store_create(
 	const struct ks_options *options, const struct ks_master_key *master);
 
 /**
- * Open a store, upgrade an older format, replay the journal.
+ * Open a store, make durable what is there, upgrade an older format, replay the journal.
  *
  * @return KW_OK
  *         KW_E_STORE_ABSENT   no store in this directory

@@ -5,9 +5,10 @@
 
 #define SECTOR_LARGE 4096
 #define SECTOR_SMALL 512
-#define PIECES_MAX   (DISK_PENDING_MAX * 64)
+#define PIECES_MAX   65536
 #define REMEMBERS    16 /* of so many images one is asked what it remembers */
 #define LEAST        6  /* images of a window */
+#define IN_DOUBT     11 /* times as many if something is in doubt: 64 at least */
 
 /* One window: what is tried in it. */
 struct window {
@@ -221,13 +222,15 @@ void cut_run(struct cut *cut)
 
 		disk_take(&cut->disk, op);
 		if (!disk_commits(&cut->disk, op)) {
+			disk_done(&cut->disk, op);
 			continue;
 		}
 		if (cut->contents && op->kind == RECORD_WRITE) {
 			cut->after = content(cut, true);
 		}
 		budget = cut->windows < windows ? left / (windows - cut->windows) : 0;
-		try_window(cut, op, budget > LEAST ? budget : LEAST);
+		budget = budget > LEAST ? budget : LEAST;
+		try_window(cut, op, disk_doubts(&cut->disk) ? budget * IN_DOUBT : budget);
 		disk_done(&cut->disk, op);
 		if (op->kind == RECORD_WRITE) {
 			cut->before = cut->after;
@@ -237,7 +240,8 @@ void cut_run(struct cut *cut)
 
 static const char *judge_open(struct cut *cut, const struct record_op *at, bool commits)
 {
-	const bool ask = cut->window_images == 0 || load_random(&cut->seed, REMEMBERS) == 0;
+	const bool ask = !cut->contents || cut->window_images == 0 ||
+			 load_random(&cut->seed, REMEMBERS) == 0;
 	const char *problem;
 	uint64_t digest;
 

@@ -44,7 +44,7 @@ void cut_run(struct cut *cut);
 
 /** The judge for a vault under load: the image is whole, has all of the commit that was under way or
  *  nothing of it, and remembers what was answered. The last is looked at where something new was
- *  answered, and in every 16th image. */
+ *  answered, and in every 16th image; in every one where cut->contents is not set. */
 const char *cut_judge(struct cut *cut, const struct record_op *at, bool commits);
 
 #endif

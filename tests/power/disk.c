@@ -84,26 +84,21 @@ void disk_load(struct disk *disk, const char *path, const char *name)
 
 /* ---- pieces of what is pending ---- */
 
-static size_t pieces_of(const struct record_op *op, size_t sector)
+static size_t pieces_of(const struct disk_pending *pending, size_t sector)
 {
-	if (op->kind != RECORD_WRITE) {
+	const struct record_op *op = pending->op;
+
+	if (op->kind != RECORD_WRITE || pending->doubtful) {
 		return 1;
 	}
 	return (op->offset + op->length - 1) / sector - op->offset / sector + 1;
 }
 
-static void write_piece(
-	struct disk_file *file, const struct record_op *op, size_t sector, size_t piece, int fill)
+static void write_range(
+	struct disk_file *file, const struct record_op *op, uint64_t start, uint64_t end, int fill)
 {
-	uint64_t start = (op->offset / sector + piece) * sector;
-	uint64_t end = start + sector;
-
-	if (start < op->offset) {
-		start = op->offset;
-	}
-	if (end > op->offset + op->length) {
-		end = op->offset + op->length;
-	}
+	start = start < op->offset ? op->offset : start;
+	end = end > op->offset + op->length ? op->offset + op->length : end;
 	if (end > file->size) {
 		resize(file, end, fill);
 	}
@@ -137,11 +132,16 @@ static void change_name(struct disk_file *files, const struct record_op *op)
 	}
 }
 
-static void apply_piece(
-	struct disk_file *files, const struct record_op *op, size_t sector, size_t piece, int fill)
+static void apply_piece(struct disk_file *files, const struct disk_pending *pending, size_t sector,
+	size_t piece, int fill)
 {
-	if (op->kind == RECORD_WRITE) {
-		write_piece(file_of(files, op->file), op, sector, piece, fill);
+	const struct record_op *op = pending->op;
+	const uint64_t start = (op->offset / sector + piece) * sector;
+
+	if (pending->doubtful) {
+		write_range(file_of(files, op->file), op, pending->start, pending->end, fill);
+	} else if (op->kind == RECORD_WRITE) {
+		write_range(file_of(files, op->file), op, start, start + sector, fill);
 	} else if (op->kind == RECORD_TRUNCATE) {
 		resize(file_of(files, op->file), op->offset, fill);
 	} else {
@@ -170,12 +170,34 @@ static bool settles(const struct record_op *sync, const struct record_op *pendin
 
 bool disk_commits(const struct disk *disk, const struct record_op *op)
 {
+	if (op->failed) {
+		return false;
+	}
 	switch (op->kind) {
 	case RECORD_SYNC:
 	case RECORD_SYNC_NAMES:
 		return disk->lie != DISK_IGNORES_SYNC;
 	default:
 		return op->kind == RECORD_WRITE && op->durable && disk->lie != DISK_IGNORES_DSYNC;
+	}
+}
+
+static void add(struct disk *disk, struct disk_pending pending)
+{
+	assert_true(disk->pending_count < DISK_PENDING_MAX);
+	disk->pending[disk->pending_count++] = pending;
+}
+
+static void add_doubtful(struct disk *disk, const struct record_op *op)
+{
+	const uint64_t end = op->offset + op->length;
+
+	for (uint64_t start = op->offset; start < end;) {
+		uint64_t next = (start / DISK_SECTOR + 1) * DISK_SECTOR;
+
+		next = next < end ? next : end;
+		add(disk, (struct disk_pending){op, true, start, next});
+		start = next;
 	}
 }
 
@@ -187,30 +209,94 @@ void disk_take(struct disk *disk, const struct record_op *op)
 	if (op->kind == RECORD_CREATE) {
 		file_add(disk->files, op->file);
 	}
-	assert_true(disk->pending_count < DISK_PENDING_MAX);
 	assert_true(is_name(op) || file_of(disk->files, op->file) != NULL);
-	disk->pending[disk->pending_count++] = op;
+	if (op->failed) {
+		add_doubtful(disk, op);
+	} else {
+		add(disk, (struct disk_pending){.op = op});
+	}
+}
+
+/* The part of a write in whose place something newer is durable is in doubt no more. */
+static void overwrite(struct disk *disk, const struct record_op *op)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < disk->pending_count; i++) {
+		const struct disk_pending *pending = &disk->pending[i];
+
+		if (!pending->doubtful || pending->op >= op || pending->op->file != op->file ||
+			pending->start < op->offset || pending->end > op->offset + op->length) {
+			disk->pending[kept++] = *pending;
+		}
+	}
+	disk->pending_count = kept;
+}
+
+static void settle(struct disk *disk, const struct record_op *sync)
+{
+	struct disk_pending *settled = calloc(disk->pending_count + 1, sizeof(*settled));
+	size_t count = 0, kept = 0;
+
+	assert_non_null(settled);
+	for (size_t i = 0; i < disk->pending_count; i++) {
+		const struct disk_pending *pending = &disk->pending[i];
+
+		if (!pending->doubtful && settles(sync, pending->op)) {
+			settled[count++] = *pending;
+		} else {
+			disk->pending[kept++] = *pending;
+		}
+	}
+	disk->pending_count = kept;
+	for (size_t i = 0; i < count; i++) {
+		for (size_t piece = 0; piece < pieces_of(&settled[i], DISK_SECTOR); piece++) {
+			apply_piece(disk->files, &settled[i], DISK_SECTOR, piece, 0);
+		}
+		if (settled[i].op->kind == RECORD_WRITE) {
+			overwrite(disk, settled[i].op);
+		}
+	}
+	free(settled);
+}
+
+/* A sync that failed: what it was for counts as clean, and nobody knows what is on the disk. */
+static void doubt(struct disk *disk, const struct record_op *sync)
+{
+	const size_t count = disk->pending_count;
+	struct disk_pending *old = calloc(count + 1, sizeof(*old));
+
+	assert_non_null(old);
+	memcpy(old, disk->pending, count * sizeof(*old));
+	disk->pending_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (!old[i].doubtful && old[i].op->kind == RECORD_WRITE &&
+			settles(sync, old[i].op)) {
+			add_doubtful(disk, old[i].op);
+		} else {
+			add(disk, old[i]);
+		}
+	}
+	free(old);
 }
 
 void disk_done(struct disk *disk, const struct record_op *op)
 {
-	size_t kept = 0;
-
-	if (!disk_commits(disk, op)) {
-		return;
+	if (disk_commits(disk, op)) {
+		settle(disk, op);
+	} else if (op->failed && op->kind == RECORD_SYNC) {
+		doubt(disk, op);
 	}
+}
+
+bool disk_doubts(const struct disk *disk)
+{
 	for (size_t i = 0; i < disk->pending_count; i++) {
-		const struct record_op *pending = disk->pending[i];
-
-		if (!settles(op, pending)) {
-			disk->pending[kept++] = pending;
-			continue;
-		}
-		for (size_t piece = 0; piece < pieces_of(pending, 4096); piece++) {
-			apply_piece(disk->files, pending, 4096, piece, 0);
+		if (disk->pending[i].doubtful) {
+			return true;
 		}
 	}
-	disk->pending_count = kept;
+	return false;
 }
 
 size_t disk_pieces(const struct disk *disk, size_t sector)
@@ -218,7 +304,7 @@ size_t disk_pieces(const struct disk *disk, size_t sector)
 	size_t count = 0;
 
 	for (size_t i = 0; i < disk->pending_count; i++) {
-		count += pieces_of(disk->pending[i], sector);
+		count += pieces_of(&disk->pending[i], sector);
 	}
 	return count;
 }
@@ -242,7 +328,7 @@ static void copy_files(const struct disk *disk, struct disk_file files[DISK_FILE
 static void grow(const struct disk *disk, struct disk_file files[DISK_FILES_MAX], int fill)
 {
 	for (size_t i = 0; i < disk->pending_count; i++) {
-		const struct record_op *op = disk->pending[i];
+		const struct record_op *op = disk->pending[i].op;
 		struct disk_file *file;
 
 		if (op->kind == RECORD_WRITE) {
@@ -276,11 +362,11 @@ void disk_write(
 		grow(disk, files, fill);
 	}
 	for (size_t i = 0; i < disk->pending_count; i++) {
-		const struct record_op *op = disk->pending[i];
+		const struct disk_pending *pending = &disk->pending[i];
 
-		for (size_t piece = 0; piece < pieces_of(op, sector); piece++) {
+		for (size_t piece = 0; piece < pieces_of(pending, sector); piece++) {
 			if (*chosen++ != 0) {
-				apply_piece(files, op, sector, piece, fill >= 0 ? fill : 0);
+				apply_piece(files, pending, sector, piece, fill >= 0 ? fill : 0);
 			}
 		}
 	}

@@ -13,7 +13,8 @@
 #include "tests/power/record.h"
 
 #define DISK_FILES_MAX   8
-#define DISK_PENDING_MAX 512
+#define DISK_PENDING_MAX 4096
+#define DISK_SECTOR      512 /* written whole or not at all */
 
 struct disk_file {
 	uint64_t id; /* inode; 0: none */
@@ -29,9 +30,21 @@ enum disk_lie {
 	DISK_IGNORES_DSYNC, /* O_DSYNC counts for nothing: the next sync makes such a write durable */
 };
 
+/**
+ * What may be there or not. What a failed write or sync left is in doubt: no later sync makes it
+ * durable, since the kernel takes it for written; it stays in doubt, sector by sector, until something
+ * else is durable in its place.
+ */
+struct disk_pending {
+	const struct record_op *op;
+	bool doubtful;
+	uint64_t start; /* in doubt: this part of it */
+	uint64_t end;
+};
+
 struct disk {
 	struct disk_file files[DISK_FILES_MAX];
-	const struct record_op *pending[DISK_PENDING_MAX];
+	struct disk_pending pending[DISK_PENDING_MAX];
 	size_t pending_count;
 	enum disk_lie lie;
 };
@@ -49,6 +62,8 @@ void disk_take(struct disk *disk, const struct record_op *op);
 /** The op has returned. */
 void disk_done(struct disk *disk, const struct record_op *op);
 
+/** Whether anything is in doubt. */
+bool disk_doubts(const struct disk *disk);
 /** The pieces of which each may be there or not. */
 size_t disk_pieces(const struct disk *disk, size_t sector);
 /**

@@ -59,11 +59,11 @@ __attribute__((noreturn)) static void become_vault(const char *program, int *fds
 	_exit(126);
 }
 
-static void fork_vault(struct load *load, const char *program, int record)
+static void fork_vault(struct load *load, const char *program)
 {
 	int fds[FDS] = {[1] = open(load->world->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 		[2] = master_key(load->world),
-		[FDS - 1] = record};
+		[FDS - 1] = dup(load->record_fd)};
 	int ready[2];
 	char octet;
 
@@ -99,16 +99,20 @@ void load_fill(struct world *world)
 void load_start(struct load *load, struct world *world, const char *program, uint64_t seed)
 {
 	struct stat status;
-	int fd;
 
 	memset(load, 0, sizeof(*load));
 	load->world = world;
 	load->seed = seed;
-	load->record = record_create(&fd);
+	load->record = record_create(&load->record_fd);
 	assert_non_null(load->record);
 	assert_int_equal(stat(world->folder, &status), 0);
 	load->record->folder = status.st_ino;
-	fork_vault(load, program, fd);
+	fork_vault(load, program);
+}
+
+void load_restart(struct load *load, const char *program)
+{
+	fork_vault(load, program);
 }
 
 int load_end(struct load *load)
@@ -120,6 +124,12 @@ int load_end(struct load *load)
 	}
 	assert_int_equal(waitpid(load->vault, &status, 0), load->vault);
 	return status;
+}
+
+void load_finish(struct load *load)
+{
+	close(load->record_fd);
+	record_destroy(load->record);
 }
 
 /* ---- fronts ---- */

@@ -16,6 +16,7 @@
 struct load {
 	struct world *world;
 	struct record *record;
+	int record_fd;
 	pid_t vault;
 	int channels[LOAD_CHANNELS]; /* our ends */
 	uint64_t seed;
@@ -36,6 +37,11 @@ void load_fill(struct world *world);
 void load_start(struct load *load, struct world *world, const char *program, uint64_t seed);
 /** Hang up, and wait until it has ended; the record stays. @return its status as of waitpid() */
 int load_end(struct load *load);
+
+/** Start it again; the record goes on. */
+void load_restart(struct load *load, const char *program);
+/** Give the record back. */
+void load_finish(struct load *load);
 
 /** Joins and rejoins of random devices, in batches of two fronts, with some of them asked twice, some
  *  refused: everything is answered when this returns. */

@@ -90,24 +90,27 @@ static struct record_op *reserve(enum record_kind kind, size_t length)
 	return op;
 }
 
-static void add(enum record_kind kind, uint64_t file, uint64_t offset)
+static void add(enum record_kind kind, uint64_t file, uint64_t offset, bool failed)
 {
 	struct record_op *op = reserve(kind, 0);
 
 	if (op != NULL) {
+		op->failed = failed;
 		op->file = file;
 		op->offset = offset;
 	}
 }
 
-static void add_write(const struct open_file *file, off_t offset, const void *data, size_t length)
+static void add_write(
+	const struct open_file *file, off_t offset, const void *data, size_t length, bool failed)
 {
 	struct record_op *op = reserve(RECORD_WRITE, length);
 
 	if (op != NULL) {
 		op->file = file->file;
 		op->offset = (uint64_t)offset;
-		op->durable = file->durable;
+		op->durable = file->durable && !failed;
+		op->failed = failed;
 		memcpy(op->data, data, length);
 	}
 }
@@ -187,7 +190,6 @@ static bool fails(enum record_kind kind, bool durable)
 	}
 	fault->times--;
 	current->failures++;
-	errno = fault->err;
 	return true;
 }
 
@@ -212,7 +214,7 @@ static int do_open(int folder, const char *path, int flags, unsigned mode)
 	if (name != NULL && !there) {
 		add_names(RECORD_CREATE, status.st_ino, name, "");
 	} else if (name != NULL && (flags & O_TRUNC) != 0) {
-		add(RECORD_TRUNCATE, status.st_ino, 0);
+		add(RECORD_TRUNCATE, status.st_ino, 0, false);
 	}
 	return fd;
 }
@@ -220,17 +222,24 @@ static int do_open(int folder, const char *path, int flags, unsigned mode)
 static ssize_t do_pwrite(int fd, const void *data, size_t length, off_t offset)
 {
 	struct open_file *file = known(fd);
+	const bool fail = file != NULL && fails(RECORD_WRITE, file->durable);
+	const int err = fail ? current->fault.err : 0;
 	ssize_t written;
 
-	if (file != NULL && fails(RECORD_WRITE, file->durable)) {
-		if (errno != 0) {
-			return -1;
-		}
+	if (fail && err != 0 && !current->fault.late) {
+		errno = err;
+		return -1;
+	}
+	if (fail && err == 0) {
 		length = length > 1 ? length / 2 : length;
 	}
 	written = syscall(SYS_pwrite64, fd, data, length, offset);
 	if (file != NULL && written > 0) {
-		add_write(file, offset, data, (size_t)written);
+		add_write(file, offset, data, (size_t)written, err != 0);
+	}
+	if (err != 0) {
+		errno = err;
+		return -1;
 	}
 	return written;
 }
@@ -259,15 +268,15 @@ static ssize_t write_parts(int fd, const struct iovec *parts, int count)
 static int do_sync(int fd)
 {
 	struct open_file *file = known(fd);
+	bool fail;
 
 	if (file == NULL) {
 		return 0;
 	}
-	if (fails(RECORD_SYNC, false)) {
-		return -1;
-	}
-	add(file->folder ? RECORD_SYNC_NAMES : RECORD_SYNC, file->file, 0);
-	return 0;
+	fail = fails(RECORD_SYNC, false);
+	add(file->folder ? RECORD_SYNC_NAMES : RECORD_SYNC, file->file, 0, fail);
+	errno = fail ? current->fault.err : errno;
+	return fail ? -1 : 0;
 }
 
 static int do_truncate(int fd, off_t size)
@@ -275,7 +284,7 @@ static int do_truncate(int fd, off_t size)
 	int result = (int)syscall(SYS_ftruncate, fd, size);
 
 	if (result == 0 && known(fd) != NULL) {
-		add(RECORD_TRUNCATE, known(fd)->file, (uint64_t)size);
+		add(RECORD_TRUNCATE, known(fd)->file, (uint64_t)size, false);
 	}
 	return result;
 }

@@ -33,6 +33,7 @@ enum record_kind {
 struct record_op {
 	uint32_t kind;
 	bool durable; /* write: on a descriptor with O_DSYNC */
+	bool failed;  /* write, sync: it was made to fail; of a write all may be there or not */
 	uint64_t file;
 	uint64_t offset;
 	uint64_t length; /* octets of data */
@@ -48,6 +49,7 @@ struct record_fault {
 	uint32_t after;
 	uint32_t times;
 	bool durable; /* of writes: those with O_DSYNC alone, or those without alone */
+	bool late;    /* of writes: in the page cache it is done */
 };
 
 struct record {

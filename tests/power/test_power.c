@@ -133,6 +133,7 @@ static struct fixture *fixture_at_work(struct world *world, size_t count)
 static void fixture_destroy(struct fixture *f)
 {
 	cut_finish(&f->cut);
+	load_finish(&f->load);
 	free(f);
 }
 
@@ -146,7 +147,6 @@ static void no_answered_join_is_forgotten(void **state)
 	report(f, "under load");
 	assert_int_equal(f->cut.problems, 0);
 	check_record(f);
-	record_destroy(f->load.record);
 	fixture_destroy(f);
 	assert_int_equal(world_open(*state), KW_OK);
 }
@@ -185,7 +185,6 @@ static void find_out(struct world *world, enum disk_lie lie, const char *what)
 	cut_run(&f->cut);
 	print_message("%s: %zu of %zu images are bad\n", what, f->cut.problems, f->cut.images);
 	assert_true(f->cut.problems > 0);
-	record_destroy(f->load.record);
 	fixture_destroy(f);
 	assert_int_equal(world_open(world), KW_OK);
 }
@@ -198,6 +197,69 @@ static void a_disk_that_ignores_sync_is_found_out(void **state)
 static void a_disk_that_ignores_dsync_is_found_out(void **state)
 {
 	find_out(*state, DISK_IGNORES_DSYNC, "a disk that ignores O_DSYNC");
+}
+
+/* ---- calls that fail ---- */
+
+static const struct {
+	const char *what;
+	struct record_fault fault;
+} faults[] = {
+	{"fdatasync: EIO", {.kind = RECORD_SYNC, .err = EIO}},
+	{"fdatasync: ENOSPC", {.kind = RECORD_SYNC, .err = ENOSPC}},
+	{"write: EIO", {.kind = RECORD_WRITE, .err = EIO}},
+	{"write: ENOSPC", {.kind = RECORD_WRITE, .err = ENOSPC}},
+	{"write: EIO, done", {.kind = RECORD_WRITE, .err = EIO, .late = true}},
+	{"write: short", {.kind = RECORD_WRITE}},
+	{"meta: EIO", {.kind = RECORD_WRITE, .err = EIO, .durable = true}},
+	{"meta: ENOSPC", {.kind = RECORD_WRITE, .err = ENOSPC, .durable = true}},
+	{"meta: EIO, done", {.kind = RECORD_WRITE, .err = EIO, .durable = true, .late = true}},
+};
+
+/* Joins, a commit that fails among them: that of a join or, where time passes, of folding. */
+static void fail_and_go_on(struct load *load, const struct record_fault *fault)
+{
+	load->record->fault = *fault;
+	load->record->fault.after = 2;
+	load->record->fault.times = 1;
+	for (size_t i = 0; i < 12; i++) {
+		const enum kw_err err = load_join(load, WORLD_1_0_4);
+
+		if (err == KW_E_TIMEOUT || err == KW_E_STORE) {
+			/* It gave up, for keywardd to start it again. */
+			assert_int_equal(WEXITSTATUS(load_end(load)), 1);
+			load_restart(load, program);
+		}
+	}
+	assert_int_equal(load->record->failures, 1);
+}
+
+static void a_failed_call_is_no_answer(void **state)
+{
+	struct world *world = *state;
+	size_t tried = 0;
+
+	world_close(world);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct fixture *f = fixture_create(world);
+
+		copy(f->data, f->base);
+		load_start(&f->load, world, program, seed);
+		f->load.next_nonce[WORLD_1_0_4] = (uint16_t)(100 * i);
+		fail_and_go_on(&f->load, &faults[i].fault);
+		load_end(&f->load);
+		begin_cut(f, images / 16);
+		f->cut.contents = false;
+		cut_run(&f->cut);
+		tried += f->cut.images;
+		if (f->cut.problems > 0) {
+			report(f, faults[i].what);
+		}
+		assert_int_equal(f->cut.problems, 0);
+		fixture_destroy(f);
+	}
+	print_message("%zu images after %zu faults\n", tried, sizeof(faults) / sizeof(faults[0]));
+	assert_int_equal(world_open(world), KW_OK);
 }
 
 /* ---- what the vault does in one process, without answers ---- */
@@ -284,12 +346,10 @@ static void operate(struct world *world)
 static struct record *record_here(struct fixture *f, struct world *world)
 {
 	struct stat status;
-	int fd;
 
 	f->load.world = world;
-	f->load.record = record_create(&fd);
+	f->load.record = record_create(&f->load.record_fd);
 	assert_non_null(f->load.record);
-	close(fd);
 	assert_int_equal(stat(world->folder, &status), 0);
 	f->load.record->folder = status.st_ino;
 	return f->load.record;
@@ -310,7 +370,6 @@ static void each_change_is_whole_or_not_there(void **state)
 	report(f, "upgrade, import, changes, folding, pruning");
 	assert_int_equal(f->cut.problems, 0);
 	check_record(f);
-	record_destroy(f->load.record);
 	fixture_destroy(f);
 	assert_int_equal(world_open(*state), KW_OK);
 }
@@ -356,7 +415,6 @@ static void a_new_store_is_whole_or_not_there(void **state)
 	/* Who was told that there is a store has one. */
 	assert_int_equal(disk_pieces(&f->cut.disk, 4096), 0);
 	check_record(f);
-	record_destroy(f->load.record);
 	fixture_destroy(f);
 	assert_int_equal(world_open(world), KW_OK);
 }
@@ -374,6 +432,7 @@ int main(int argc, char **argv)
 		WORLD_TEST(no_answered_join_is_forgotten),
 		WORLD_TEST(each_change_is_whole_or_not_there),
 		WORLD_TEST(a_new_store_is_whole_or_not_there),
+		WORLD_TEST(a_failed_call_is_no_answer),
 		WORLD_TEST(a_disk_that_ignores_sync_is_found_out),
 		WORLD_TEST(a_disk_that_ignores_dsync_is_found_out),
 	};
