@@ -138,8 +138,11 @@ unsigned fake_call_octets(
 	po_api_handle(fake->api, &request, &fake->got);
 	fake->query_count = 0;
 	assert_non_null(fake->got.text);
-	assert_int_equal(fake->got.length, strlen(fake->got.text));
-	fake->json = json_loads(fake->got.text, 0, NULL);
+	fake->json = NULL;
+	if (strcmp(fake->got.content_type, "application/octet-stream") != 0) {
+		assert_int_equal(fake->got.length, strlen(fake->got.text));
+		fake->json = json_loads(fake->got.text, 0, NULL);
+	}
 	return fake->got.status;
 }
 

@@ -19,6 +19,7 @@ struct fake {
 		struct ipc_import_req import;
 		struct ipc_peer_req peer;
 		struct ipc_events_req events;
+		struct ipc_backup_req backup;
 	} body;
 	uint8_t *tail;
 	size_t tail_length;

@@ -21,6 +21,7 @@ static const struct {
 	{"/api/v1/status", "GET"},
 	{"/api/v1/intake-certificate", "GET"},
 	{"/api/v1/events", "GET"},
+	{"/api/v1/backup", "POST, GET"},
 	{"/api/v1/devices", "GET, POST"},
 	{"/api/v1/devices/import", "POST"},
 	{"/api/v1/devices/0004a30b001c0530", "GET, PATCH, DELETE"},

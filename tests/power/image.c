@@ -29,7 +29,8 @@ void image_init(struct image *image, const struct load *load)
 
 void image_clear(struct image *image)
 {
-	static const char *const names[] = {"data.mdb", "lock.mdb", "data.mdb.new"};
+	static const char *const names[] = {
+		"data.mdb", "lock.mdb", "data.mdb.new", "epoch", "epoch.new"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char path[96];

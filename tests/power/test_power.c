@@ -8,11 +8,14 @@
 #include "tests/power/cut.h"
 
 #include "base/log.h"
+#include "keystore/backup.h"
 #include "keystore/journal.h"
+#include "keystore/restore.h"
 #include "keystore/upgrade.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -419,6 +422,84 @@ static void a_new_store_is_whole_or_not_there(void **state)
 	assert_int_equal(world_open(world), KW_OK);
 }
 
+/* The backup of the store as it is, in memory. */
+static int take_backup(struct world *world)
+{
+	static uint8_t piece[KS_BACKUP_PIECE_MAX];
+	const int fd = memfd_create("backup", MFD_CLOEXEC);
+	struct ks_backup *backup;
+	size_t length;
+
+	assert_true(fd >= 0);
+	assert_int_equal(ks_backup_open(world->store, &backup), KW_OK);
+	do {
+		assert_int_equal(ks_backup_read(backup, piece, &length), KW_OK);
+		assert_int_equal(write(fd, piece, length), length);
+	} while (length > 0);
+	ks_backup_close(backup);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	return fd;
+}
+
+/* A store that is there is whole, in its new epoch, and the file beside it remembers that. */
+static const char *judge_restored(struct cut *cut, const struct record_op *at, bool commits)
+{
+	const char *problem = judge_new(cut, at, commits);
+	struct world *world = &cut->image.world;
+	struct ks_store_figures figures;
+	char path[96], text[96] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", world->folder);
+	if (problem != NULL || access(path, F_OK) != 0) {
+		return problem;
+	}
+	if (world_open(world) != KW_OK) {
+		return "it does not open";
+	}
+	ks_store_figures(world->store, &figures);
+	world_close(world);
+	snprintf(path, sizeof(path), "%s/epoch", world->folder);
+	fd = open(path, O_RDONLY);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 ||
+		strstr(text, " epoch 2 advanced 131072\n") == NULL) {
+		problem = "the file epoch is not there or not whole";
+	}
+	close(fd);
+	return figures.epoch != 2 ? "it is not in its new epoch" : problem;
+}
+
+static void a_restored_store_is_whole_or_not_there(void **state)
+{
+	struct world *world = *state;
+	struct ks_restore restore = {.nonce_margin = KS_NONCE_MARGIN};
+	const struct ks_options options = {
+		.path = world->folder, .map_size = WORLD_MAP_SIZE, .env = &world->env};
+	struct fixture *f = fixture_create(world);
+
+	load_fill(world);
+	restore.fd = take_backup(world);
+	world_close(world);
+	assert_int_equal(unlink(f->data), 0);
+	record_use(record_here(f, world));
+	assert_int_equal(ks_restore(&options, &world_master, &restore), KW_OK);
+	record_use(NULL);
+	cut_init(&f->cut, &f->load, NULL);
+	f->cut.images_max = images / 4;
+	f->cut.seed = seed;
+	f->cut.judge = judge_restored;
+	cut_run(&f->cut);
+	report(f, "restore");
+	assert_int_equal(f->cut.problems, 0);
+	/* Who was told that it is restored has it. */
+	assert_int_equal(disk_pieces(&f->cut.disk, 4096), 0);
+	check_record(f);
+	record_destroy(f->load.record);
+	fixture_destroy(f);
+	close(restore.fd);
+	assert_int_equal(world_open(world), KW_OK);
+}
+
 static uint64_t number_from(const char *name, uint64_t otherwise)
 {
 	const char *text = getenv(name);
@@ -432,6 +513,7 @@ int main(int argc, char **argv)
 		WORLD_TEST(no_answered_join_is_forgotten),
 		WORLD_TEST(each_change_is_whole_or_not_there),
 		WORLD_TEST(a_new_store_is_whole_or_not_there),
+		WORLD_TEST(a_restored_store_is_whole_or_not_there),
 		WORLD_TEST(a_failed_call_is_no_answer),
 		WORLD_TEST(a_disk_that_ignores_sync_is_found_out),
 		WORLD_TEST(a_disk_that_ignores_dsync_is_found_out),
