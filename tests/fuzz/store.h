@@ -27,8 +27,8 @@ struct lw_device_id fuzz_device_id(uint8_t number);
 /** AppKey of 1.0.x, NwkKey of 1.1. */
 const struct lw_key *fuzz_join_key(void);
 
-/** Fail if a root key, the KEK or the master key stands in these octets. */
-void fuzz_no_secret(const void *octets, size_t length);
+/** Whether a root key, the KEK or the master key stands in these octets. */
+bool fuzz_secret_in(const void *octets, size_t length);
 /** Fail unless the store is as it was made and no transaction is open. */
 void fuzz_store_unchanged(void);
 
