@@ -12,8 +12,8 @@ struct kind {
 	bool answer;  /* exists on the way from it */
 	bool batch;   /* several bodies */
 	bool tail;    /* an envelope behind the request's body */
-	uint16_t request_size;
-	uint16_t answer_size;
+	uint32_t request_size;
+	uint32_t answer_size;
 	uint16_t tail_at; /* place of the tail's length in the request's body */
 };
 
@@ -53,10 +53,8 @@ static_assert(FITS(IPC_BATCH_MAX * sizeof(struct ipc_backend_req)), "a batch of 
 static_assert(FITS(IPC_BATCH_MAX * (sizeof(struct ipc_backend_ans) + IPC_URL_SIZE - 1)),
 	"a batch of answers, each with an URL");
 static_assert(FITS(sizeof(struct ipc_import_req) + IPC_ENVELOPE_MAX), "an import");
+static_assert(FITS(sizeof(struct ipc_import_ans)), "what an import says of its rows");
 static_assert(FITS(sizeof(struct ipc_peer_req) + IPC_ENVELOPE_MAX), "a peer with its KEK");
-static_assert(sizeof(struct ipc_peer_page) <= UINT16_MAX, "sizes in the table");
-static_assert(sizeof(struct ipc_device_page) <= UINT16_MAX, "sizes in the table");
-static_assert(sizeof(struct ipc_backup_ans) <= UINT16_MAX, "sizes in the table");
 
 static const char *const deliveries[] = {
 	[IPC_DELIVERY_DEFAULT] = "default",

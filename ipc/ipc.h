@@ -41,7 +41,7 @@
 #define IPC_KEKS_MAX        8 /* generations of a peer's KEK */
 #define IPC_URL_SIZE        256
 #define IPC_SHOWN_SIZE      320 /* a credential as operators see it */
-#define IPC_ROW_ERRORS_MAX  100
+#define IPC_ROW_ERRORS_MAX  1000
 #define IPC_ENVELOPE_MAX    (128 * 1024)
 
 enum ipc_kind {
@@ -354,10 +354,12 @@ struct ipc_row_error {
 static_assert(sizeof(struct ipc_row_error) == 128, "layout");
 
 struct ipc_import_ans {
-	uint32_t rows;   /* data rows read */
-	uint32_t added;  /* stored (dry_run: could be stored) */
-	uint32_t errors; /* rows refused, also those beyond the list */
+	uint32_t rows;    /* data rows read */
+	uint32_t added;   /* stored (dry_run: could be stored) */
+	uint32_t already; /* there already, with the same keys */
+	uint32_t errors;  /* rows refused, also those beyond the list */
 	uint32_t listed;
+	uint32_t reserved;
 	struct ipc_row_error list[IPC_ROW_ERRORS_MAX];
 	char text[IPC_TEXT_SIZE]; /* if the envelope as a whole was refused */
 };

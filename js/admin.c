@@ -133,6 +133,7 @@ static enum kw_err import_in_txn(
 	ans->rows = import->rows;
 	ans->errors = import->refused;
 	ans->added = err == KW_OK ? import->added : 0;
+	ans->already = err == KW_OK ? import->already : 0;
 	if (import->refused > 0 && !import->skip_errors && !import->dry_run) {
 		ans->added = 0;
 	}
@@ -163,7 +164,7 @@ static enum kw_err import_devices(const struct js_question *question, void *answ
 	}
 	if (ans->added > 0 && !import.dry_run) {
 		kw_log(KW_LOG_NOTICE, "device", "devices imported", KW_NUM("added", ans->added),
-			KW_NUM("refused", ans->errors));
+			KW_NUM("already", ans->already), KW_NUM("refused", ans->errors));
 	}
 	return err;
 }

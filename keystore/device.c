@@ -237,6 +237,22 @@ enum kw_err ks_device_check(struct ks_txn *txn, const struct ks_device *device, 
 	return check_new(txn, device, has_nwk_key, &known);
 }
 
+enum kw_err ks_device_compare(struct ks_txn *txn, const struct ks_device *device,
+	const struct lw_key *app_key, const struct lw_key *nwk_key, bool *same)
+{
+	struct ks_device stored;
+	enum kw_err err = ks_device_get(txn, &device->id, &stored);
+
+	*same = false;
+	if (err == KW_E_NOT_FOUND || (err == KW_OK && stored.version != device->version)) {
+		return KW_OK; /* under another JoinEUI, or of another version */
+	}
+	if (err == KW_OK) {
+		err = ks_root_compare(txn->store, &stored, app_key, nwk_key, same);
+	}
+	return err == KW_E_SEAL ? KW_OK : err;
+}
+
 static enum kw_err put_where(struct ks_txn *txn, const struct lw_device_id *id)
 {
 	const uint8_t version = WHERE_VERSION;

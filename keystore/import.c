@@ -50,11 +50,31 @@ static void describe(struct pr_problem *problem, const struct pr_row *row, enum 
 	lw_eui_write(&row->id.dev_eui, dev_eui);
 	if (err == KW_E_EXISTS) {
 		snprintf(problem->text, sizeof(problem->text),
-			"device %s is there already: remove it first", dev_eui);
+			"device %s is there already with another JoinEUI, version or key: remove "
+			"it "
+			"first",
+			dev_eui);
 	} else {
 		snprintf(problem->text, sizeof(problem->text), "device %s: %s", dev_eui,
 			kw_err_text(err));
 	}
+}
+
+static enum kw_err try_row(struct run *run, struct ks_device *device, const struct pr_row *row)
+{
+	const struct lw_key *nwk_key = row->has_nwk_key ? &row->nwk_key : NULL;
+	enum kw_err err = run->storing ? ks_device_add(run->txn, device, &row->app_key, nwk_key)
+				       : ks_device_check(run->txn, device, row->has_nwk_key);
+	bool same = false;
+
+	if (err == KW_OK) {
+		run->import->added++;
+	} else if (err == KW_E_EXISTS) {
+		err = ks_device_compare(run->txn, device, &row->app_key, nwk_key, &same);
+		run->import->already += same ? 1 : 0;
+		err = err == KW_OK && !same ? KW_E_EXISTS : err;
+	}
+	return err;
 }
 
 static enum kw_err take_row(void *context, const struct pr_row *row)
@@ -72,14 +92,8 @@ static enum kw_err take_row(void *context, const struct pr_row *row)
 
 	import->rows++;
 	snprintf(device.policy.name, sizeof(device.policy.name), "%s", row->name);
-	err = run->storing ? ks_device_add(run->txn, &device, &row->app_key,
-				     row->has_nwk_key ? &row->nwk_key : NULL)
-			   : ks_device_check(run->txn, &device, row->has_nwk_key);
-	if (err == KW_OK) {
-		import->added++;
-		return KW_OK;
-	}
-	if (!row_is_at_fault(err)) {
+	err = try_row(run, &device, row);
+	if (err == KW_OK || !row_is_at_fault(err)) {
 		return err;
 	}
 	describe(&problem, row, err);
@@ -106,6 +120,7 @@ enum kw_err ks_import(
 
 	import->rows = 0;
 	import->added = 0;
+	import->already = 0;
 	import->refused = 0;
 	memset(import->why, 0, sizeof(import->why));
 	err = ks_envelope_open(txn->store, der, length, &plain, import->why);

@@ -22,6 +22,7 @@ struct ks_import {
 	void *context;
 	uint32_t rows;          /* out: rows read */
 	uint32_t added;         /* out: stored, or could be stored in a dry run */
+	uint32_t already;       /* out: there already with this JoinEUI, version and keys */
 	uint32_t refused;       /* out */
 	char why[PR_TEXT_SIZE]; /* out: when the envelope as a whole is refused */
 };
@@ -30,6 +31,10 @@ struct ks_import {
  * Open an envelope that holds a device file (provision/row.h) and store its devices, all in the
  * given transaction. Without skip_errors one bad row means that nothing is stored: the caller
  * aborts the transaction when refused is not 0.
+ *
+ * A device that is there already as the row says, root keys included, is counted and left as it is,
+ * so that an import that was broken off can be done again. With anything else under its DevEUI the
+ * row is refused (KW_E_EXISTS).
  *
  * @param der  CMS, DER
  * @return KW_OK (look at refused), KW_E_ENVELOPE, KW_E_SYNTAX (the file in it), KW_E_STORE,

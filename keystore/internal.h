@@ -93,6 +93,19 @@ enum kw_err ks_meta_put_u32(struct ks_txn *txn, const char *name, uint32_t value
 
 /** Whether ks_device_add() would take this device: same errors, nothing written. */
 enum kw_err ks_device_check(struct ks_txn *txn, const struct ks_device *device, bool has_nwk_key);
+/**
+ * Whether a device of this DevEUI is registered with the same JoinEUI, version and root keys.
+ * Stored keys that do not open are not the same (logged).
+ *
+ * @param nwk_key  1.1 only, else NULL
+ * @return KW_OK, KW_E_CRYPTO, KW_E_STORE_DAMAGED, KW_E_STORE; *same is false on any error
+ */
+enum kw_err ks_device_compare(struct ks_txn *txn, const struct ks_device *device,
+	const struct lw_key *app_key, const struct lw_key *nwk_key, bool *same);
+/** Whether these are the root keys of a stored device, in time that does not tell where they differ.
+ *  Errors as ks_root_open(). */
+enum kw_err ks_root_compare(struct ks_store *store, const struct ks_device *device,
+	const struct lw_key *app_key, const struct lw_key *nwk_key, bool *same);
 
 /* seal.h's inside */
 enum ks_tag { /* what a sealed value is; part of the associated data; never renumber */

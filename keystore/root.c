@@ -102,6 +102,29 @@ enum kw_err ks_root_open(
 	return KW_OK;
 }
 
+enum kw_err ks_root_compare(struct ks_store *store, const struct ks_device *device,
+	const struct lw_key *app_key, const struct lw_key *nwk_key, bool *same)
+{
+	struct ks_root_slot *slot = store->root;
+	struct ks_root root;
+	bool app_same, nwk_same;
+	enum kw_err err;
+
+	*same = false;
+	if ((nwk_key != NULL) != lw_version_is_1_1(device->version)) {
+		return KW_OK;
+	}
+	err = ks_root_open(store, device, &root);
+	if (err != KW_OK) {
+		return err;
+	}
+	app_same = kw_equal_ct(&slot->app, app_key, sizeof(slot->app));
+	nwk_same = nwk_key == NULL || kw_equal_ct(&slot->nwk, nwk_key, sizeof(slot->nwk));
+	*same = app_same && nwk_same;
+	ks_root_close(store);
+	return KW_OK;
+}
+
 void ks_root_close(struct ks_store *store)
 {
 	kw_wipe(store->root, sizeof(*store->root));

@@ -132,6 +132,7 @@ char *po_json_import(const struct ipc_import_ans *answer, bool dry_run)
 	}
 	po_put_number(&maker, "rows", answer->rows);
 	po_put_number(&maker, "added", answer->added);
+	po_put_number(&maker, "already", answer->already);
 	po_put_number(&maker, "refused", answer->errors);
 	po_put(&maker, "errors", array);
 	po_put_bool(&maker, "dry_run", dry_run);

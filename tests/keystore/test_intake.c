@@ -159,18 +159,81 @@ static void stores_what_was_sealed(void **state)
 	assert_int_equal(ks_device_get(txn, &second, &device), KW_OK);
 	assert_int_equal(device.version, LW_VERSION_1_1);
 	ks_txn_abort(txn);
-	/* And the same again is refused, row by row. */
-	txn = fixture_begin(fixture);
-	assert_int_equal(import_into(txn, &envelope, &outcome), KW_OK);
-	assert_int_equal(outcome.import.refused, 2);
-	assert_int_equal(outcome.import.added, 0);
-	assert_int_equal(outcome.count, 2);
-	assert_int_equal(outcome.problems[0].line, 2);
-	assert_int_equal(outcome.problems[0].err, KW_E_EXISTS);
-	assert_string_equal(outcome.problems[0].text,
-		"device 0004a30b00000001 is there already: remove it first");
-	ks_txn_abort(txn);
 	drop(&envelope);
+}
+
+static void what_is_there_already_is_left(void **state)
+{
+	struct fixture *fixture = *state;
+	struct envelope envelope = seal_rows(fixture, rows);
+	struct outcome outcome = {
+		.import.policy = {.net_id_count = 1, .net_ids = {{{0, 0, 0x13}}}}};
+	const struct lw_device_id first = fixture_id(1);
+	struct ks_device before, after;
+	struct ks_txn *txn = fixture_begin(fixture);
+
+	assert_int_equal(import_into(txn, &envelope, &outcome), KW_OK);
+	assert_int_equal(outcome.import.added, 2);
+	assert_int_equal(ks_device_get(txn, &first, &before), KW_OK);
+	assert_int_equal(ks_txn_commit(txn), KW_OK);
+	outcome.import.policy.net_id_count = 0;
+	for (int dry = 0; dry <= 1; dry++) {
+		outcome.import.dry_run = dry != 0;
+		txn = fixture_begin(fixture);
+		assert_int_equal(import_into(txn, &envelope, &outcome), KW_OK);
+		assert_int_equal(outcome.import.rows, 2);
+		assert_int_equal(outcome.import.already, 2);
+		assert_int_equal(outcome.import.added, 0);
+		assert_int_equal(outcome.import.refused, 0);
+		assert_false(txn->dirty);
+		assert_false(fixture->store->root->open);
+		assert_int_equal(ks_device_get(txn, &first, &after), KW_OK);
+		assert_memory_equal(&after, &before, sizeof(after));
+		ks_txn_abort(txn);
+	}
+	drop(&envelope);
+}
+
+/* The second device of `rows`, and then with one thing changed. */
+static const char *const others[] = {
+	"70b3d57ed0000001,0004a30b00000002,1.1,"
+	"3e84d1709bc5f2164ad7e0836c1f95b8,c7052f9e81d64ba30e7af5d1926c38b4,\n",
+	"70b3d57ed0000000,0004a30b00000002,1.1,"
+	"3e84d1709bc5f2164ad7e0836c1f95b9,c7052f9e81d64ba30e7af5d1926c38b4,\n",
+	"70b3d57ed0000000,0004a30b00000002,1.1,"
+	"3e84d1709bc5f2164ad7e0836c1f95b8,47052f9e81d64ba30e7af5d1926c38b4,\n",
+	"70b3d57ed0000000,0004a30b00000002,1.1,"
+	"c7052f9e81d64ba30e7af5d1926c38b4,3e84d1709bc5f2164ad7e0836c1f95b8,\n",
+	"70b3d57ed0000000,0004a30b00000002,1.0.4,3e84d1709bc5f2164ad7e0836c1f95b8,,\n",
+	"70b3d57ed0000000,0004a30b00000001,1.0.4,9f1c27e845d06ab3718e52fc0d94b6a1,,\n",
+	"70b3d57ed0000000,0004a30b00000001,1.0.3,9f1c27e845d06ab3718e52fc0d94b6a0,,\n",
+};
+
+static void another_key_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct envelope envelope = seal_rows(fixture, rows);
+	struct outcome outcome = {0};
+	struct ks_txn *txn = fixture_begin(fixture);
+
+	assert_int_equal(import_into(txn, &envelope, &outcome), KW_OK);
+	assert_int_equal(ks_txn_commit(txn), KW_OK);
+	drop(&envelope);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		envelope = seal_rows(fixture, others[i]);
+		txn = fixture_begin(fixture);
+		assert_int_equal(import_into(txn, &envelope, &outcome), KW_OK);
+		assert_int_equal(outcome.import.refused, 1);
+		assert_int_equal(outcome.import.already, 0);
+		assert_int_equal(outcome.import.added, 0);
+		assert_int_equal(outcome.problems[0].line, 2);
+		assert_int_equal(outcome.problems[0].err, KW_E_EXISTS);
+		assert_non_null(strstr(outcome.problems[0].text,
+			" is there already with another JoinEUI, version or key: remove it first"));
+		assert_false(txn->dirty);
+		ks_txn_abort(txn);
+		drop(&envelope);
+	}
 }
 
 static void a_dry_run_writes_nothing(void **state)
@@ -487,6 +550,10 @@ int main(void)
 			the_certificate_is_of_this_store, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(
 			stores_what_was_sealed, fixture_store, fixture_remove),
+		cmocka_unit_test_setup_teardown(
+			what_is_there_already_is_left, fixture_store, fixture_remove),
+		cmocka_unit_test_setup_teardown(
+			another_key_is_refused, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(
 			a_dry_run_writes_nothing, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(

@@ -136,7 +136,7 @@ static void test_refused_rows(void **state)
 	struct fake *fake = *state;
 	static struct ipc_import_ans answer;
 
-	answer = (struct ipc_import_ans){.rows = 4, .errors = 2, .listed = 2};
+	answer = (struct ipc_import_ans){.rows = 4, .already = 1, .errors = 2, .listed = 2};
 	answer.list[0] = (struct ipc_row_error){.line = 3,
 		.err = KW_E_NUMBER,
 		.text = "dev_eui: a spreadsheet made a number of it"};
@@ -144,6 +144,7 @@ static void test_refused_rows(void **state)
 	fake->answer = &answer;
 	assert_int_equal(fake_call_octets(fake, "POST", PATH, der, sizeof(der)), 422);
 	assert_int_equal(fake_number(fake, "refused"), 2);
+	assert_int_equal(fake_number(fake, "already"), 1);
 	assert_int_equal(fake_number(fake, "errors.0.line"), 3);
 	assert_string_equal(fake_text(fake, "errors.0.code"), "NUMBER");
 	assert_string_equal(fake_text(fake, "errors.1.text"), "there");
