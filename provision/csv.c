@@ -4,14 +4,16 @@
 
 #include <string.h>
 
-#define COLUMNS_MAX 256
+#define COLUMNS_MAX  256
+#define LINE_END_MAX 2 /* octets */
 
 /* A CSV text while it is taken apart: RFC 4180 with any of three separators and any line end. */
 struct csv {
 	struct pr_reading *reading;
+	struct pr_window *window;
 	const char *at;
-	const char *end;
-	uint32_t line; /* of `at`, from 1 */
+	const char *end; /* of the window */
+	uint32_t line;   /* of `at`, from 1 */
 	char separator;
 	size_t column_count;
 	enum pr_column columns[COLUMNS_MAX];
@@ -53,10 +55,25 @@ static void count_quoted_line_end(struct csv *csv)
 	}
 }
 
+/* Inside quotes. */
+static bool ends_run(char c)
+{
+	return c == '"' || c == '\n' || c == '\r';
+}
+
 /* Behind the opening quote. Returns false if the closing one is missing. */
 static bool read_quoted(struct csv *csv, struct pr_field *field)
 {
 	for (; csv->at < csv->end; csv->at++) {
+		const char *plain = csv->at;
+
+		while (csv->at < csv->end && !ends_run(*csv->at)) {
+			csv->at++;
+		}
+		pr_field_append(field, plain, (size_t)(csv->at - plain));
+		if (csv->at == csv->end) {
+			break;
+		}
 		if (*csv->at == '"') {
 			csv->at++;
 			if (csv->at == csv->end || *csv->at != '"') {
@@ -64,9 +81,21 @@ static bool read_quoted(struct csv *csv, struct pr_field *field)
 			}
 		}
 		count_quoted_line_end(csv);
-		pr_field_append(field, *csv->at);
+		pr_field_append(field, csv->at, 1);
 	}
 	return false;
+}
+
+static void read_plain(struct csv *csv, struct pr_field *field)
+{
+	const char *start = csv->at;
+	const char *c = start;
+
+	while (c < csv->end && *c != csv->separator && *c != '\n' && *c != '\r') {
+		c++;
+	}
+	pr_field_append(field, start, (size_t)(c - start));
+	csv->at = c;
 }
 
 /*
@@ -91,9 +120,7 @@ static enum stop read_field(struct csv *csv, struct pr_field *field, bool *surpl
 			*surplus = *surplus || (*csv->at != ' ' && *csv->at != '\t');
 		}
 	} else {
-		for (; !at_line_end(csv) && *csv->at != csv->separator; csv->at++) {
-			pr_field_append(field, *csv->at);
-		}
+		read_plain(csv, field);
 	}
 	if (at_line_end(csv)) {
 		return STOP_LINE;
@@ -267,6 +294,11 @@ static enum kw_err read_header(struct csv *csv)
 	if (err == KW_OK) {
 		err = check_columns(csv, line);
 	}
+	/* Its line end may go on behind the window. */
+	if (err == KW_OK && csv->end - csv->at < LINE_END_MAX && !csv->window->last) {
+		err = pr_reading_fail(
+			csv->reading, "line %u: a header line of 1 MiB", (unsigned)line);
+	}
 	if (err == KW_OK) {
 		report_ignored(csv, header, line);
 		skip_line_end(csv);
@@ -289,17 +321,19 @@ static enum kw_err read_record(struct csv *csv, bool *anything)
 {
 	struct pr_record *record = &csv->reading->record;
 	enum stop stop = STOP_SEPARATOR;
+	struct pr_field other; /* of a column that is not used */
 
+	other.cut = false;
 	*anything = false;
 	record->line = csv->line;
 	for (size_t i = 0; stop == STOP_SEPARATOR; i++) {
 		const enum pr_column column =
 			i < csv->column_count ? csv->columns[i] : PR_COLUMN_UNKNOWN;
-		struct pr_field other = {.length = 0};
 		struct pr_field *field =
 			column == PR_COLUMN_UNKNOWN ? &other : &record->fields[column];
 		bool surplus;
 
+		other.length = 0;
 		stop = read_field(csv, field, &surplus);
 		*anything = *anything || !is_empty(field);
 		if (surplus) {
@@ -310,20 +344,46 @@ static enum kw_err read_record(struct csv *csv, bool *anything)
 		}
 		kw_wipe(other.text, other.length);
 	}
-	if (stop == STOP_OPEN_QUOTE) {
-		return pr_reading_fail(csv->reading, "line %u: a quote is opened and never closed",
-			(unsigned)record->line);
-	}
 	skip_line_end(csv);
-	return KW_OK;
+	return stop == STOP_OPEN_QUOTE && csv->window->last
+		       ? pr_reading_fail(csv->reading,
+				 "line %u: a quote is opened and never closed",
+				 (unsigned)record->line)
+		       : KW_OK;
+}
+
+/* Go back to `at` and `line` and let the window move on. */
+static enum kw_err look_further(struct csv *csv, const char *at, uint32_t line)
+{
+	enum kw_err err;
+
+	pr_record_clear(&csv->reading->record);
+	csv->window->at = at;
+	err = pr_window_more(csv->window, csv->reading->why);
+	csv->at = csv->window->at;
+	csv->end = csv->window->end;
+	csv->line = line;
+	return err == KW_E_TOO_LONG
+		       ? pr_reading_fail(csv->reading,
+				 "line %u: a record of more than 1 MiB begins here; is there a "
+				 "quote that is never closed?",
+				 (unsigned)line)
+		       : err;
 }
 
 static enum kw_err read_records(struct csv *csv)
 {
-	while (csv->at < csv->end) {
+	while (csv->at < csv->end || !csv->window->last) {
+		const char *start = csv->at;
+		const uint32_t line = csv->line;
 		bool anything;
 		enum kw_err err = read_record(csv, &anything);
 
+		/* What ends where the window ends may go on behind it, or a line end may. */
+		if (err == KW_OK && csv->at == csv->end && !csv->window->last) {
+			err = look_further(csv, start, line);
+			anything = false;
+		}
 		if (err == KW_OK && anything) {
 			err = pr_reading_submit(csv->reading);
 		}
@@ -335,9 +395,13 @@ static enum kw_err read_records(struct csv *csv)
 	return KW_OK;
 }
 
-enum kw_err pr_csv_read(struct pr_reading *reading, const char *text, size_t length)
+enum kw_err pr_csv_read(struct pr_reading *reading, struct pr_window *window)
 {
-	struct csv csv = {.reading = reading, .at = text, .end = text + length, .line = 1};
+	struct csv csv = {.reading = reading,
+		.window = window,
+		.at = window->at,
+		.end = window->end,
+		.line = 1};
 	enum kw_err err;
 
 	skip_blank_lines(&csv);

@@ -83,9 +83,7 @@ static void take_value(struct pr_record *record, enum pr_column column, const js
 		pr_record_fault(record, PR_FAULT_TWICE, column);
 		return;
 	}
-	for (; *text != '\0'; text++) {
-		pr_field_append(field, *text);
-	}
+	pr_field_append(field, text, strlen(text));
 }
 
 /* The Things Stack: {"app_key": {"key": "..."}}; elsewhere the text itself. */

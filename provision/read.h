@@ -3,7 +3,9 @@
 #define KW_PROVISION_READ_H
 
 #include "provision/record.h"
+#include "provision/runs.h"
 #include "provision/seen.h"
+#include "provision/window.h"
 
 #define PR_IGNORED_MAX 64
 
@@ -11,6 +13,8 @@ struct pr_reading {
 	const struct pr_sink *sink;
 	char *why; /* PR_TEXT_SIZE */
 	struct pr_seen dev_euis;
+	struct pr_runs runs; /* DevEUIs that are farther back */
+	bool long_file;      /* there may be such */
 	struct pr_record record;
 	struct pr_row row;
 	bool said_join_eui_zero;
@@ -28,7 +32,8 @@ void pr_reading_ignore(struct pr_reading *reading, const char *name, size_t leng
 KW_MUST_CHECK enum kw_err pr_reading_fail(struct pr_reading *reading, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-KW_MUST_CHECK enum kw_err pr_csv_read(struct pr_reading *reading, const char *text, size_t length);
+/** May move the window. */
+KW_MUST_CHECK enum kw_err pr_csv_read(struct pr_reading *reading, struct pr_window *window);
 KW_MUST_CHECK enum kw_err pr_json_read(struct pr_reading *reading, const char *text, size_t length);
 
 #endif

@@ -31,13 +31,14 @@ void pr_record_fault(struct pr_record *record, enum pr_fault fault, enum pr_colu
 	}
 }
 
-void pr_field_append(struct pr_field *field, char c)
+void pr_field_append(struct pr_field *field, const char *octets, size_t length)
 {
-	if (field->length == PR_FIELD_SIZE - 1) {
-		field->cut = true;
-		return;
-	}
-	field->text[field->length++] = c;
+	const size_t room = PR_FIELD_SIZE - 1 - field->length;
+
+	field->cut = field->cut || length > room;
+	length = length < room ? length : room;
+	memcpy(field->text + field->length, octets, length);
+	field->length += length;
 }
 
 /* Length of a blank at this place: a space, a control, or U+00A0 as spreadsheets like it. */

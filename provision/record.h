@@ -35,7 +35,8 @@ void pr_record_init(struct pr_record *record);
 void pr_record_clear(struct pr_record *record);
 /** Note a fault unless there is one already. */
 void pr_record_fault(struct pr_record *record, enum pr_fault fault, enum pr_column column);
-void pr_field_append(struct pr_field *field, char c);
+/** Add octets as far as they fit. */
+void pr_field_append(struct pr_field *field, const char *octets, size_t length);
 /** The field without what spreadsheets put around it: blanks, ="...", a leading apostrophe. The
  *  field itself is changed. */
 const char *pr_field_text(struct pr_field *field);

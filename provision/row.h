@@ -49,6 +49,17 @@ struct pr_sink {
 	enum kw_err (*problem)(void *context, const struct pr_problem *problem);
 	/** A thing to know that is no error, e.g. "column frequency_plan_id is ignored". May be NULL. */
 	void (*notice)(void *context, const char *text);
+	/** pr_read_from(): at the end, a row whose DevEUI was far in front of it too; it went to row()
+	 *  before. NULL: such rows are not looked for. */
+	enum kw_err (*twice)(void *context, const struct pr_problem *problem);
+	void *context;
+};
+
+/** A file that is read piece by piece. */
+struct pr_source {
+	/** Read up to `size` octets. *got is 0 at the end. Return KW_OK to go on, else the reader stops
+	 *  and returns that. */
+	enum kw_err (*read)(void *context, char *out, size_t size, size_t *got);
 	void *context;
 };
 
@@ -64,6 +75,23 @@ struct pr_sink {
  */
 KW_MUST_CHECK enum kw_err pr_read(
 	const char *text, size_t length, const struct pr_sink *sink, char why[PR_TEXT_SIZE]);
+
+/**
+ * The same for a file of any length. CSV takes the same memory however long it is; JSON is read as a
+ * whole and has at most PR_JSON_MAX octets. A record of CSV has at most PR_RECORD_MAX octets.
+ * A DevEUI that stands twice is found where it stands if no more than PR_SEEN_MAX rows are between;
+ * farther ones are found at the end, with the help of a temporary file of 16 octets a row.
+ *
+ * Rows may have gone to the sink before KW_E_SYNTAX tells that the file as a whole is no good.
+ *
+ * @return as pr_read(); also KW_E_SYSTEM (the temporary file; logged), KW_E_NO_MEMORY
+ */
+KW_MUST_CHECK enum kw_err pr_read_from(
+	const struct pr_source *source, const struct pr_sink *sink, char why[PR_TEXT_SIZE]);
+
+#define PR_RECORD_MAX ((size_t)1 << 20)
+#define PR_JSON_MAX   ((size_t)1 << 30)
+#define PR_SEEN_MAX   ((size_t)1 << 16)
 
 /** Upper bound of what pr_csv_write_row() writes. */
 #define PR_CSV_ROW_MAX 512

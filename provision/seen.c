@@ -2,6 +2,7 @@
 
 #include "base/env.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +76,7 @@ enum kw_err pr_seen_add(
 		}
 	}
 	memcpy(&number, eui->octets, sizeof(number));
+	number = be64toh(number);
 	entry = place(seen->entries, seen->size, number, seen->seed);
 	if (entry->line != 0) {
 		*first_line = entry->line;
@@ -84,4 +86,35 @@ enum kw_err pr_seen_add(
 	entry->line = line;
 	seen->count++;
 	return KW_OK;
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct pr_seen_entry *a = left;
+	const struct pr_seen_entry *b = right;
+
+	return a->eui < b->eui ? -1 : a->eui > b->eui;
+}
+
+size_t pr_seen_sort(struct pr_seen *seen)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < seen->size; i++) {
+		if (seen->entries[i].line != 0) {
+			seen->entries[count++] = seen->entries[i];
+		}
+	}
+	if (count > 1) {
+		qsort(seen->entries, count, sizeof(*seen->entries), compare);
+	}
+	return count;
+}
+
+void pr_seen_empty(struct pr_seen *seen)
+{
+	if (seen->entries != NULL) {
+		memset(seen->entries, 0, seen->size * sizeof(*seen->entries));
+	}
+	seen->count = 0;
 }

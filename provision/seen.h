@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct pr_seen_entry {
-	uint64_t eui;
+	uint64_t eui;  /* as a number, so that order is that of the printed form */
 	uint32_t line; /* 0: empty place */
 };
 
@@ -28,5 +28,13 @@ void pr_seen_finish(struct pr_seen *seen);
  */
 KW_MUST_CHECK enum kw_err pr_seen_add(
 	struct pr_seen *seen, const struct lw_eui *eui, uint32_t line, uint32_t *first_line);
+
+/**
+ * Put what was seen in the order of DevEUIs at the front of the table; pr_seen_empty() must follow.
+ * @return how many
+ */
+size_t pr_seen_sort(struct pr_seen *seen);
+/** Forget all, but keep the room. */
+void pr_seen_empty(struct pr_seen *seen);
 
 #endif
