@@ -325,7 +325,9 @@ static int send_sealed(
 	cli_path_init(&path, "/devices/import");
 	cli_policy_query(&wish->policy, &path);
 	status = cli_api_call(cli, &request, &reply);
-	if (status == CLI_DONE && cli_member_number(reply.json, "added") != 1) {
+	if (status == CLI_DONE && cli_member_number(reply.json, "already") == 1) {
+		status = cli_fail("device %s is there already, with these keys", wish->dev_eui);
+	} else if (status == CLI_DONE && cli_member_number(reply.json, "added") != 1) {
 		print_refusal(reply.json);
 		status = CLI_FAILED;
 	}

@@ -16,19 +16,22 @@
 #define ANSWER_MAX         ((size_t)16 << 20)
 #define CONNECT_TIMEOUT_MS 10000L
 #define ANSWER_TIMEOUT_MS  120000L
-
-struct cli_api {
-	CURL *curl;
-	struct curl_slist *headers;
-	char url[sizeof(BASE_URL) + sizeof(((struct cli_path *)NULL)->text)];
-	char error[CURL_ERROR_SIZE];
-};
+#define WAIT_MS            1000
 
 struct incoming {
 	char *text;
 	size_t length;
 	size_t size;
 	bool too_long;
+};
+
+struct cli_api {
+	CURL *curl;
+	CURLM *multi;             /* for the request on its way; made when first needed */
+	struct incoming incoming; /* its answer */
+	struct curl_slist *headers;
+	char url[sizeof(BASE_URL) + sizeof(((struct cli_path *)NULL)->text)];
+	char error[CURL_ERROR_SIZE];
 };
 
 static void path_put(struct cli_path *path, char c)
@@ -164,6 +167,11 @@ void cli_api_close(struct cli *cli)
 	if (cli->api == NULL) {
 		return;
 	}
+	if (cli->api->multi != NULL) {
+		curl_multi_remove_handle(cli->api->multi, cli->api->curl);
+		curl_multi_cleanup(cli->api->multi);
+	}
+	free(cli->api->incoming.text);
 	curl_slist_free_all(cli->api->headers);
 	curl_easy_cleanup(cli->api->curl);
 	free(cli->api);
@@ -286,20 +294,14 @@ static bool prepare(struct cli_api *api, const struct cli_request *request, cons
 	       curl_easy_setopt(api->curl, CURLOPT_WRITEDATA, incoming) == CURLE_OK;
 }
 
-static int perform(struct cli *cli, const struct cli_request *request, const void *body,
-	size_t length, struct cli_reply *reply)
+/* What came, and how it ended. */
+static int take_answer(struct cli *cli, const struct cli_request *request, CURLcode code,
+	const struct incoming *incoming, struct cli_reply *reply)
 {
-	struct incoming incoming = {NULL, 0, 0, false};
-	CURLcode code;
-
-	if (!prepare(cli->api, request, body, length, &incoming)) {
-		return cli_fail("out of memory");
-	}
-	code = curl_easy_perform(cli->api->curl);
-	reply->text = incoming.text;
-	reply->length = incoming.length;
+	reply->text = incoming->text;
+	reply->length = incoming->length;
 	if (code != CURLE_OK) {
-		return fail_curl(cli, code, &incoming);
+		return fail_curl(cli, code, incoming);
 	}
 	if (curl_easy_getinfo(cli->api->curl, CURLINFO_RESPONSE_CODE, &reply->status) != CURLE_OK) {
 		return cli_fail("no HTTP status in the answer of keywardd");
@@ -311,6 +313,17 @@ static int perform(struct cli *cli, const struct cli_request *request, const voi
 		return fail_status(reply);
 	}
 	return CLI_DONE;
+}
+
+static int perform(struct cli *cli, const struct cli_request *request, const void *body,
+	size_t length, struct cli_reply *reply)
+{
+	struct incoming incoming = {NULL, 0, 0, false};
+
+	if (!prepare(cli->api, request, body, length, &incoming)) {
+		return cli_fail("out of memory");
+	}
+	return take_answer(cli, request, curl_easy_perform(cli->api->curl), &incoming, reply);
 }
 
 int cli_api_call(struct cli *cli, const struct cli_request *request, struct cli_reply *reply)
@@ -334,6 +347,94 @@ int cli_api_call(struct cli *cli, const struct cli_request *request, struct cli_
 	}
 	status = perform(cli, request, body, strlen(body), reply);
 	free(body);
+	return status;
+}
+
+/* Until the body is on its way, or the exchange has ended already. */
+static bool hand_over(struct cli_api *api, size_t length)
+{
+	curl_off_t sent = 0;
+	int running = 1;
+
+	while (curl_multi_perform(api->multi, &running) == CURLM_OK) {
+		if (running == 0 ||
+			curl_easy_getinfo(api->curl, CURLINFO_SIZE_UPLOAD_T, &sent) != CURLE_OK ||
+			sent >= (curl_off_t)length) {
+			return true;
+		}
+		if (curl_multi_poll(api->multi, NULL, 0, WAIT_MS, NULL) != CURLM_OK) {
+			return false;
+		}
+	}
+	return false;
+}
+
+static void take_back(struct cli_api *api)
+{
+	curl_multi_remove_handle(api->multi, api->curl);
+	free(api->incoming.text);
+	api->incoming = (struct incoming){NULL, 0, 0, false};
+}
+
+int cli_api_start(struct cli *cli, const struct cli_request *request)
+{
+	struct cli_api *api = open_api(cli);
+
+	if (request->path->cut) {
+		return cli_fail("the options are too long for one call");
+	}
+	if (api != NULL && api->multi == NULL) {
+		api->multi = curl_multi_init();
+	}
+	if (api == NULL || api->multi == NULL) {
+		return cli_fail("cannot start the HTTP client");
+	}
+	if (!prepare(api, request, request->body, request->length, &api->incoming) ||
+		curl_multi_add_handle(api->multi, api->curl) != CURLM_OK) {
+		return cli_fail("out of memory");
+	}
+	if (!hand_over(api, request->length)) {
+		take_back(api);
+		return cli_fail("the HTTP client failed");
+	}
+	return CLI_DONE;
+}
+
+static bool wait_for_end(struct cli_api *api, CURLcode *code)
+{
+	int running = 1;
+	int left;
+	const CURLMsg *message;
+
+	while (curl_multi_perform(api->multi, &running) == CURLM_OK) {
+		if (running == 0) {
+			message = curl_multi_info_read(api->multi, &left);
+			*code = message != NULL && message->msg == CURLMSG_DONE
+					? message->data.result
+					: CURLE_FAILED_INIT;
+			return true;
+		}
+		if (curl_multi_poll(api->multi, NULL, 0, WAIT_MS, NULL) != CURLM_OK) {
+			return false;
+		}
+	}
+	return false;
+}
+
+int cli_api_finish(struct cli *cli, const struct cli_request *request, struct cli_reply *reply)
+{
+	struct cli_api *api = cli->api;
+	CURLcode code;
+	int status;
+
+	memset(reply, 0, sizeof(*reply));
+	if (!wait_for_end(api, &code)) {
+		take_back(api);
+		return cli_fail("the HTTP client failed");
+	}
+	status = take_answer(cli, request, code, &api->incoming, reply);
+	api->incoming.text = NULL; /* the reply has it */
+	take_back(api);
 	return status;
 }
 

@@ -49,6 +49,15 @@ struct cli_reply {
  * @return CLI_DONE, or CLI_FAILED with everything said
  */
 int cli_api_call(struct cli *cli, const struct cli_request *request, struct cli_reply *reply);
+/**
+ * The same in two steps: hand the request over, do something else, wait for the answer. One at a time,
+ * no other call between. Body, path and reply's room stay where they are until the answer is there.
+ *
+ * @return CLI_DONE, or CLI_FAILED with everything said; cli_api_finish() is then not to be called
+ */
+int cli_api_start(struct cli *cli, const struct cli_request *request);
+/** Wait for the answer. @return as cli_api_call() */
+int cli_api_finish(struct cli *cli, const struct cli_request *request, struct cli_reply *reply);
 /** The same without body. */
 int cli_api_get(struct cli *cli, const struct cli_path *path, struct cli_reply *reply);
 void cli_reply_finish(struct cli_reply *reply);

@@ -86,7 +86,7 @@ static int take_piece(
 		return cli_fail("keywardd gave a piece of a backup that is none");
 	}
 	backup->octets += reply->length;
-	cli_progress_at(progress, (size_t)records);
+	cli_progress_at(progress, (uint64_t)records, (uint64_t)records);
 	return cli_target_write(&backup->target, reply->text, reply->length);
 }
 
@@ -96,7 +96,7 @@ static int fetch(struct backup *backup)
 	int status = CLI_DONE;
 	bool more = true;
 
-	cli_progress_start(&progress, "backup", (size_t)backup->records);
+	cli_progress_start(&progress, "backup", "records", backup->records);
 	while (status == CLI_DONE && more) {
 		struct cli_reply reply;
 		struct cli_path path;

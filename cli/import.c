@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_MAX ((size_t)1 << 30)
-
 static const struct cli_command self = {"device import", NULL,
 	"Usage: keyward device import FILE [options]\n"
 	"\n"
@@ -18,7 +16,9 @@ static const struct cli_command self = {"device import", NULL,
 	"sealed here, before they leave this program.\n"
 	"\n"
 	"Columns: join_eui, dev_eui, lorawan_version, app_key, nwk_key, name; others are ignored.\n"
-	"Every bad line is reported; nothing of a file with errors is loaded.\n"
+	"Every bad line is reported; nothing of a file with errors is loaded. A device that is\n"
+	"there already with the same keys is left as it is: when an import was broken off, the\n"
+	"same command goes on.\n"
 	"\n"
 	"  --dry-run         check everything, load nothing\n"
 	"  --skip-errors     load the good rows of a file that has bad ones\n"
@@ -52,6 +52,7 @@ void cli_import_refuse(
 	const char *shown = clean == NULL ? "refused" : clean;
 
 	import->refused++;
+	cli_progress_clear(&import->progress);
 	if (import->cli->json) {
 		json_array_append_new(import->errors,
 			json_pack("{s:I, s:s}", "line", (json_int_t)line, "text", shown));
@@ -64,64 +65,13 @@ void cli_import_refuse(
 	free(clean);
 }
 
-static void refuse_row(void *context, uint32_t line, const char *text)
+static void warn_open_file(const struct cli_import *import, const struct cli_source *source)
 {
-	cli_import_refuse(context, 0, line, text);
-}
-
-static void say_notice(void *context, const char *text)
-{
-	const struct cli_import *import = context;
-	char *clean = cli_clean(text);
-
-	fprintf(stderr, "%s: note: %s\n", import->file, clean == NULL ? "" : clean);
-	free(clean);
-}
-
-static void warn_open_file(const struct cli_import *import, const struct cli_file *file)
-{
-	if (file->readable_by_other) {
+	if (source->readable_by_other) {
 		cli_warn("%s holds root keys in the clear and others may read it; chmod 600 it, "
 			 "and delete it when it is loaded",
 			import->file);
 	}
-}
-
-static int no_device(const struct cli_import *import)
-{
-	return cli_fail("%s: there is no device in it", import->file);
-}
-
-static int import_sealed(struct cli_import *import, const struct cli_file *file)
-{
-	int status = cli_import_sealed(import, file->text, file->length);
-
-	return status == CLI_DONE && import->rows == 0 ? no_device(import) : status;
-}
-
-static int import_clear(struct cli_import *import, struct cli_file *file)
-{
-	struct cli_rows rows = {.problem = refuse_row, .notice = say_notice, .context = import};
-	char why[PR_TEXT_SIZE];
-	enum kw_err err;
-	int status = CLI_DONE;
-
-	warn_open_file(import, file);
-	err = cli_rows_read(&rows, file->text, file->length, why);
-	/* From here on the keys are in the rows alone. */
-	cli_file_finish(file);
-	import->rows = rows.count + rows.refused;
-	if (err == KW_E_SYNTAX) {
-		status = cli_fail("%s: %s", import->file, why);
-	} else if (err != KW_OK) {
-		status = cli_fail("%s: %s", import->file, kw_err_text(err));
-	} else if (import->rows == 0) {
-		status = no_device(import);
-	} else if (rows.count > 0) {
-		status = cli_import_rows(import, &rows);
-	}
-	cli_rows_finish(&rows);
-	return status;
 }
 
 static void print_summary(const struct cli_import *import)
@@ -133,10 +83,13 @@ static void print_summary(const struct cli_import *import)
 	if (refused > 0 && !import->skip_errors) {
 		fprintf(stderr, "%s: %llu of %llu rows refused; %s\n", import->file, refused,
 			(unsigned long long)import->rows,
-			added > 0 && !import->dry_run ? "a part was added" : "nothing was added");
+			added > 0 && import->loading ? "a part was added" : "nothing was added");
 		return;
 	}
 	printf("%llu device%s %s", added, added == 1 ? "" : "s", could);
+	if (import->already > 0) {
+		printf(", %llu already there", (unsigned long long)import->already);
+	}
 	if (refused > 0) {
 		printf(", %llu refused", refused);
 	}
@@ -145,9 +98,10 @@ static void print_summary(const struct cli_import *import)
 
 static void print_json(struct cli_import *import)
 {
-	json_t *answer = json_pack("{s:I, s:I, s:I, s:O, s:b}", "rows", (json_int_t)import->rows,
-		"added", (json_int_t)import->added, "refused", (json_int_t)import->refused,
-		"errors", import->errors, "dry_run", import->dry_run ? 1 : 0);
+	json_t *answer = json_pack("{s:I, s:I, s:I, s:I, s:O, s:b}", "rows",
+		(json_int_t)import->rows, "added", (json_int_t)import->added, "already",
+		(json_int_t)import->already, "refused", (json_int_t)import->refused, "errors",
+		import->errors, "dry_run", import->dry_run ? 1 : 0);
 
 	json_dumpf(answer, stdout, JSON_COMPACT);
 	putchar('\n');
@@ -195,18 +149,22 @@ static void read_options(struct cli *cli, int argc, char **argv, struct cli_impo
 int cli_device_import(struct cli *cli, int argc, char **argv)
 {
 	struct cli_import import = {.cli = cli};
-	struct cli_file file;
+	struct cli_source source;
 	int status;
 
 	read_options(cli, argc, argv, &import);
 	import.file = cli_file_name(argv[optind]);
-	status = cli_file_read(argv[optind], FILE_MAX, &file);
+	status = cli_source_open(argv[optind], &source);
 	if (status != CLI_DONE) {
 		return status;
 	}
 	import.errors = json_array();
-	status = cli_import_is_sealed(file.text, file.length) ? import_sealed(&import, &file)
-							      : import_clear(&import, &file);
-	cli_file_finish(&file);
+	if (cli_import_is_sealed(source.head, source.head_length)) {
+		status = cli_import_sealed(&import, &source);
+	} else {
+		warn_open_file(&import, &source);
+		status = cli_import_clear(&import, &source);
+	}
+	cli_source_close(&source);
 	return finish(&import, status);
 }

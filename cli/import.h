@@ -3,8 +3,10 @@
 #define KW_CLI_IMPORT_H
 
 #include "cli/api.h"
+#include "cli/import_chunk.h"
 #include "cli/policy.h"
-#include "cli/rows.h"
+#include "cli/progress.h"
+#include "cli/source.h"
 
 #include <stdint.h>
 
@@ -17,20 +19,58 @@ struct cli_import {
 	bool skip_errors;
 	uint64_t rows;    /* data rows seen, good or bad */
 	uint64_t added;   /* stored; in a dry run: could be stored */
+	uint64_t already; /* there already, with the same keys */
 	uint64_t refused; /* bad rows, found here or by the vault */
+	bool loading;     /* something may have been stored */
 	json_t *errors;   /* with --json: what the API would say of the whole file */
+	struct cli_progress progress;
 };
 
 /** Say that a row was refused. `envelope` counts from 1; 0: there is only one, or none. */
 void cli_import_refuse(
 	struct cli_import *import, unsigned envelope, uint32_t line, const char *text);
 
-/** Seal and load rows: all of them or, unless skip_errors, none. @return CLI_DONE, CLI_FAILED */
-int cli_import_rows(struct cli_import *import, const struct cli_rows *rows);
-
-/** Whether a file is CMS in DER or PEM rather than a device file. */
+/** Load a clear file: all rows or, unless skip_errors, none. @return CLI_DONE, CLI_FAILED */
+int cli_import_clear(struct cli_import *import, struct cli_source *source);
+/** Seal and load one row. @return CLI_DONE (look at added and refused), CLI_FAILED */
+int cli_import_row(struct cli_import *import, const struct pr_row *row);
+/** Whether these first octets are of CMS in DER or PEM rather than of a device file. */
 bool cli_import_is_sealed(const char *text, size_t length);
-/** Load envelopes: one in DER, or one or several in PEM. */
-int cli_import_sealed(struct cli_import *import, const char *text, size_t length);
+/** Load envelopes: one in DER, or one or several in PEM. @return CLI_DONE, CLI_FAILED */
+int cli_import_sealed(struct cli_import *import, struct cli_source *source);
+
+/** Octets that the API takes for an envelope as PEM. */
+#define CLI_ENVELOPE_MAX ((size_t)180 * 1024)
+
+/** One envelope on its way to the vault. */
+struct cli_envelope {
+	const void *octets;
+	size_t length;
+	unsigned number;               /* for messages; 0: the file is not made of envelopes */
+	const struct cli_chunk *chunk; /* what is in it; NULL: sealed by somebody else */
+	bool dry;
+	struct cli_path path;
+	struct cli_request request;
+};
+
+/** What the vault said of an envelope. Refused rows were told and counted already. */
+struct cli_outcome {
+	uint64_t rows;
+	uint64_t added; /* in a dry run: could be; 0 if the envelope was refused */
+	uint64_t already;
+};
+
+/** Hand an envelope over; cli_import_settle() must follow. @return CLI_DONE, CLI_FAILED */
+int cli_import_start(struct cli_import *import, struct cli_envelope *envelope);
+/** Wait for what the vault says of it. @return CLI_DONE, CLI_FAILED; *out is zero then */
+int cli_import_settle(
+	struct cli_import *import, const struct cli_envelope *envelope, struct cli_outcome *out);
+
+/** From now on Ctrl-C, SIGTERM and SIGHUP are noticed between two envelopes; a second one ends the
+ *  program. */
+void cli_import_mind_signals(void);
+bool cli_import_interrupted(void);
+/** Say that the load ended half-way, and how to go on. @return CLI_FAILED */
+int cli_import_stopped(const struct cli_import *import, uint64_t total);
 
 #endif

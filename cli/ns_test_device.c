@@ -185,14 +185,13 @@ static void make_policy(const struct nst_run *run, struct cli_policy *policy)
 static int import_device(struct nst_run *run)
 {
 	struct pr_row row;
-	const struct cli_rows rows = {.rows = &row, .count = 1};
 	struct cli_import import = {.cli = run->cli, .file = DEVICE_NAME, .errors = json_array()};
 	int status;
 
 	make_row(&run->device, &row);
 	make_policy(run, &import.policy);
 	run->device_added = true;
-	status = cli_import_rows(&import, &rows);
+	status = cli_import_row(&import, &row);
 	kw_wipe(&row, sizeof(row));
 	json_decref(import.errors);
 	return status == CLI_DONE && import.added == 1 ? CLI_DONE : CLI_FAILED;

@@ -124,15 +124,53 @@ def test_unknown_as_id_is_noted():
 
 def test_many_are_tried_first():
     Api.script = {("POST", "/devices/import"): take_all}
-    out, _ = keyward("device", "import", device_file("many.csv", 1000), "--net-id", "000013")
-    assert out == "1000 devices added\n", out
+    out, _ = keyward("device", "import", device_file("many.csv", 3500), "--net-id", "000013")
+    assert out == "3500 devices added\n", out
     tried = [call for call in imports() if "dry_run" in call[2]]
     real = [call for call in imports() if "dry_run" not in call[2]]
     assert imports() == tried + real and len(real) == 4, (len(tried), len(real))
+    # Sealed once: what is loaded is what was tried.
+    assert [call[3] for call in tried] == [call[3] for call in real]
     for calls in (tried, real):
         numbers = [line.split(",")[1] for call in calls
                    for line in opened(call[3]).splitlines()[1:]]
-        assert numbers == [f"{number:016x}" for number in range(1, 1001)]
+        assert numbers == [f"{number:016x}" for number in range(1, 3501)]
+
+
+def test_what_is_there_is_not_sent_again():
+    def answer(query, body):
+        rows = opened(body).splitlines()[1:]
+        there = sum(int(row.split(",")[1], 16) <= 1500 for row in rows)
+        return 200, {"rows": len(rows), "added": len(rows) - there, "already": there,
+                     "refused": 0, "errors": []}
+
+    Api.script = {("POST", "/devices/import"): answer}
+    path = device_file("many.csv", 3500)
+    out, _ = keyward("device", "import", path, "--net-id", "000013")
+    assert out == "2000 devices added, 1500 already there\n", out
+    numbers = [int(line.split(",")[1], 16) for call in imports() if "dry_run" not in call[2]
+               for line in opened(call[3]).splitlines()[1:]]
+    assert numbers == list(range(1001, 3501)), (numbers[0], numbers[-1], len(numbers))
+    out, _ = keyward("--json", "device", "import", path, "--dry-run")
+    answer = json.loads(out)
+    assert (answer["added"], answer["already"]) == (2000, 1500), answer
+
+
+def test_a_lost_server_says_how_to_go_on():
+    loaded = []
+
+    def answer(query, body):
+        rows = opened(body).count("\n") - 1
+        if "dry_run" not in query:
+            if len(loaded) == 2:
+                return 503, {"error": {"code": "CLOSED", "message": "the vault was started anew"}}
+            loaded.append(rows)
+        return 200, {"rows": rows, "added": rows, "refused": 0, "errors": []}
+
+    Api.script = {("POST", "/devices/import"): answer}
+    _, err = keyward("device", "import", device_file("many.csv", 3500), status=1)
+    assert "the vault was started anew" in err, err
+    assert "stopped when 2000 of 3500 devices were in; the same command again" in err, err
 
 
 def refuse(line, total=None):
@@ -149,21 +187,21 @@ def refuse(line, total=None):
 
 
 def test_refusals_are_mapped_to_lines():
-    Api.script = {("POST", "/devices/import"): refuse({1, 270, 999})}
-    path = device_file("some.csv", 1000)
+    Api.script = {("POST", "/devices/import"): refuse({1, 1270, 2499})}
+    path = device_file("some.csv", 2500)
     out, err = keyward("device", "import", path, status=1)
     assert out == "" and all("dry_run" in call[2] for call in imports())
     # One header line and a blank one stand in front.
-    for line in (3, 272, 1001):
+    for line in (3, 1272, 2501):
         assert f"{path}:{line}: is there already?[2J\n" in err, err
-    assert "3 of 1000 rows refused; nothing was added" in err
+    assert "3 of 2500 rows refused; nothing was added" in err
     out, err = keyward("device", "import", path, "--skip-errors", status=1)
-    assert out == "997 devices added, 3 refused\n", out
+    assert out == "2497 devices added, 3 refused\n", out
     assert all("dry_run" not in call[2] for call in imports())
     out, _ = keyward("--json", "device", "import", path, "--dry-run", status=1)
     answer = json.loads(out)
-    assert (answer["rows"], answer["refused"], answer["dry_run"]) == (1000, 3, True), answer
-    assert [error["line"] for error in answer["errors"]] == [3, 272, 1001]
+    assert (answer["rows"], answer["refused"], answer["dry_run"]) == (2500, 3, True), answer
+    assert [error["line"] for error in answer["errors"]] == [3, 1272, 2501]
 
 
 def test_bad_lines_load_nothing():

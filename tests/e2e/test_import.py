@@ -136,11 +136,17 @@ def test_import_says_what_is_wrong_and_where():
         assert f"2 devices added, {len(BAD_ROWS)} refused" in done.stdout, done.stdout
         check_lines(done.stderr, expected, "standard input")
         assert set(devices(server)) == {dev_eui(1), dev_eui(2)}
-        # All of it again: the two are in the store now.
+        # All of it again: the two are in the store now, as they are in the file.
         done = server.cli("device", "import", "-", "--skip-errors", text=text, check=False)
-        assert done.returncode == 1 and "0 devices added" in done.stdout, done.stdout
-        there = {2: ["already"], len(rows) + 1: ["already"]}
-        check_lines(done.stderr, {**expected, **there}, "standard input")
+        assert done.returncode == 1, done.stderr
+        assert f"0 devices added, 2 already there, {len(BAD_ROWS)} refused" in done.stdout, \
+            done.stdout
+        check_lines(done.stderr, expected, "standard input")
+        # And with another key.
+        done = server.cli("device", "import", "-", text=table(row(1, app_key=NWK_KEY.hex())),
+                          check=False)
+        assert done.returncode == 1 and not done.stdout, done.stdout
+        check_lines(done.stderr, {2: ["already", "another", "remove it first"]}, "standard input")
 
 
 def test_import_notices():
@@ -197,7 +203,7 @@ def test_import_of_no_device_file():
 
 def test_dry_run_stores_nothing():
     with Server() as server:
-        for count in (3, 700):  # in one envelope, and in several
+        for count in (3, 2300):  # in one envelope, and in several
             text = table(*[row(1000 * count + i) for i in range(count)])
             assert server.cli("device", "import", "-", "--dry-run", text=text) == \
                 f"{count} devices could be added\n"
@@ -206,14 +212,20 @@ def test_dry_run_stores_nothing():
             assert answer["added"] == count and answer["dry_run"] is True, answer
             assert devices(server) == {}
             server.cli("device", "import", "-", text=text)
-            said = fails(server, "device", "import", "-", "--dry-run", text=text, words="already")
+            assert server.cli("device", "import", "-", "--dry-run", text=text) == \
+                f"0 devices could be added, {count} already there\n"
+            other = table(*[row(1000 * count + i, app_key=NWK_KEY.hex()) for i in range(count)])
+            said = fails(server, "device", "import", "-", "--dry-run", text=other,
+                         words="another JoinEUI, version or key")
             check_lines(said, {i + 2: ["already"] for i in range(count)}, "standard input")
             for number in (1000 * count, 1000 * count + count - 1):
                 server.cli("device", "show", dev_eui(number))
             server.cli("device", "remove", dev_eui(1000 * count))
-            done = server.cli("device", "import", "-", "--skip-errors", "--dry-run", text=text,
+            done = server.cli("device", "import", "-", "--skip-errors", "--dry-run", text=other,
                               check=False)
             assert f"1 device could be added, {count - 1} refused" in done.stdout, done.stdout
+            assert server.cli("device", "import", "-", "--dry-run", text=text) == \
+                f"1 device could be added, {count - 1} already there\n"
             assert len(devices(server)) == count - 1
             for number in range(1, count):
                 if count == 3:
@@ -221,20 +233,20 @@ def test_dry_run_stores_nothing():
 
 
 def test_line_numbers_beyond_the_first_chunk():
-    conflicts = [2, 99, 100, 101, 102, 249, 251, 252, 253, 500, 501, 700, 999, 1000]
-    wrong = {50: ["31 hexadecimal"], 103: ["31 hexadecimal"], 350: ["31 hexadecimal"],
-             998: ["31 hexadecimal"], 1001: ["31 hexadecimal"]}
+    conflicts = [2, 99, 100, 500, 999, 1000, 1001, 1002, 1003, 1700, 2002, 2003, 2004, 2499]
+    wrong = {50: ["31 hexadecimal"], 998: ["31 hexadecimal"], 1350: ["31 hexadecimal"],
+             2498: ["31 hexadecimal"], 2501: ["31 hexadecimal"]}
     with Server() as server:
-        server.import_rows([row(line).split(",")[:5] for line in conflicts])
+        server.import_rows([row(line, app_key=NWK_KEY.hex()).split(",")[:5] for line in conflicts])
         # Row by row the line it stands on; blank lines and a quoted line end make it interesting.
         lines, line = [HEAD], 2
         numbers = {}
-        for number in range(2, 1002):
-            if number in (120, 640):
+        for number in range(2, 2502):
+            if number in (120, 1640):
                 lines.append("")
                 line += 1
             numbers[number] = line
-            if number == 400:
+            if number == 1400:
                 lines.append(row(number, name='"two\nlines"'))
                 line += 1
             elif number in wrong:
@@ -248,11 +260,11 @@ def test_line_numbers_beyond_the_first_chunk():
         before = devices(server)
         for args in (["--dry-run"], []):
             said = fails(server, "device", "import", "-", *args, text=text,
-                         words=f"{len(there) + len(bad)} of 1000 rows refused; nothing was added")
+                         words=f"{len(there) + len(bad)} of 2500 rows refused; nothing was added")
             check_lines(said, {**there, **bad}, "standard input")
             assert devices(server) == before, "something of a bad file was stored"
         done = server.cli("device", "import", "-", "--skip-errors", text=text, check=False)
-        good = 1000 - len(there) - len(bad)
+        good = 2500 - len(there) - len(bad)
         assert f"{good} devices added, {len(there) + len(bad)} refused" in done.stdout, done.stdout
         check_lines(done.stderr, {**there, **bad}, "standard input")
         assert len(devices(server)) == good + len(there)

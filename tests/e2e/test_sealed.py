@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 
-from commands import ROOT, dev_eui, devices, fails, row, seal, table, tts, without_secrets, write
+from commands import (
+    NWK_KEY, ROOT, dev_eui, devices, fails, row, seal, table, tts, without_secrets, write,
+)
 from server import SLOW, executable, run_tests, Server
 
 
@@ -67,7 +69,7 @@ def test_sealed_der_pem_and_several():
         assert len(devices(server)) == 904
         # A bad row in the second of three: nothing of the three, and the place is said.
         several = b"".join(seal(server, text, form="PEM") for text in (
-            table(row(5001)), table(row(5002), row(1000), row(5003, app_key="12")),
+            table(row(5001)), table(row(5002), row(1000, app_key=NWK_KEY.hex()), row(5003, app_key="12")),
             table(row(5004))))
         path = write(server, "d.cms", several)
         said = fails(server, "device", "import", path, words=[

@@ -136,21 +136,23 @@ static char *make_file(size_t shift, size_t *length)
 	return text;
 }
 
+/* The length of the long line is all that changes, so all of them tell the same. */
 static void a_border_changes_nothing(void **state)
 {
 	char why[PR_TEXT_SIZE];
+	size_t length;
+	char *text = make_file(0, &length);
+	struct told whole, pieces;
+	const struct pr_sink sink = sink_of(&whole);
 
 	(void)state;
-	for (size_t shift = 0; shift < 330; shift += shift < 290 ? 1 : 7) {
-		struct told whole, pieces;
-		size_t length;
-		char *text = make_file(shift, &length);
-		const struct pr_sink sink = sink_of(&whole);
-
-		assert_int_equal(pr_read(text, length, &sink, why), KW_OK);
+	assert_int_equal(pr_read(text, length, &sink, why), KW_OK);
+	assert_int_equal(whole.rows, 16);
+	assert_int_equal(whole.problems, 8);
+	free(text);
+	for (size_t shift = 0; shift < 330; shift++) {
+		text = make_file(shift, &length);
 		assert_int_equal(read_long(text, length, 64 * 1024 + 1, &pieces, why), KW_OK);
-		assert_int_equal(whole.rows, 16);
-		assert_int_equal(whole.problems, 8);
 		assert_memory_equal(&whole, &pieces, sizeof(whole));
 		free(text);
 	}
