@@ -248,6 +248,11 @@ static enum kw_err read_key(struct pr_record *record, enum pr_column column, str
 	if (record->fields[column].cut) {
 		return refuse(problem, KW_E_TOO_LONG, "column %s: far too long for a key", name);
 	}
+	/* Nearly all are written so. */
+	if (record->fields[column].length == KEY_DIGITS &&
+		kw_hex_read(text, KEY_DIGITS, out->octets, sizeof(out->octets)) == KW_OK) {
+		return KW_OK;
+	}
 	err = collect_digits(text, digits, &count);
 	if (err == KW_OK) {
 		err = kw_hex_read(digits, KEY_DIGITS, out->octets, sizeof(out->octets));
