@@ -152,11 +152,9 @@ static void read_protocol(struct reading *reading)
 	const char *text = json_string_value(json_object_get(reading->root, "ProtocolVersion"));
 
 	reading->out->protocol = BI_PROTOCOL_HIGHEST;
-	if (text == NULL) {
-		refuse(reading->out, KW_E_PROTOCOL, NULL, NULL);
-	} else if (strcmp(text, "1.0") == 0) {
+	if (text != NULL && strcmp(text, "1.0") == 0) {
 		reading->out->protocol = BI_PROTOCOL_1_0;
-	} else if (strcmp(text, "1.1") == 0) {
+	} else if (text != NULL && strcmp(text, "1.1") == 0) {
 		reading->out->protocol = BI_PROTOCOL_1_1;
 	} else {
 		refuse(reading->out, KW_E_PROTOCOL, NULL, NULL);

@@ -260,16 +260,13 @@ static int make_row(const struct wish *wish, const struct keys *keys, struct cli
 {
 	char csv[CSV_SIZE];
 	char why[PR_TEXT_SIZE];
-	const size_t header = strlen(pr_csv_header);
-	char *at = csv + header;
+	const size_t share = 2UL * (PR_NAME_SIZE + KEY_SIZE);
+	char *at = stpcpy(csv, pr_csv_header);
 	const char *fields[] = {wish->join_eui, wish->dev_eui, wish->version_text, keys->app_key,
 		keys->nwk_key, wish->policy.name == NULL ? "" : wish->policy.name};
 	enum kw_err err;
 
-	memcpy(csv, pr_csv_header, header);
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		const size_t share = 2 * (PR_NAME_SIZE + KEY_SIZE);
-
 		at = put_field(at, at + share < csv + sizeof(csv) ? at + share : csv + sizeof(csv),
 			fields[i]);
 	}

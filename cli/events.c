@@ -194,7 +194,7 @@ static bool take_page(const struct cli *cli, const struct cli_reply *reply, uint
 
 static int follow(struct cli *cli, const struct wish *wish, uint64_t after)
 {
-	const struct timespec pause = {.tv_sec = 0, .tv_nsec = 500 * 1000 * 1000};
+	const struct timespec pause = {.tv_sec = 0, .tv_nsec = 500L * 1000 * 1000};
 
 	for (;;) {
 		struct cli_reply reply;

@@ -114,9 +114,10 @@ static char *basic_value(const struct cli_config *config)
 
 	if (plain != NULL && value != NULL) {
 		snprintf(plain, size, "%s:%s", config->user, password);
-		memcpy(value, "Basic ", strlen("Basic "));
-		EVP_EncodeBlock((unsigned char *)value + strlen("Basic "),
-			(const unsigned char *)plain, (int)(size - 1));
+		char *base64 = stpcpy(value, "Basic ");
+
+		EVP_EncodeBlock(
+			(unsigned char *)base64, (const unsigned char *)plain, (int)(size - 1));
 	} else {
 		free(value);
 		value = NULL;

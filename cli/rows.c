@@ -80,10 +80,9 @@ void cli_rows_finish(struct cli_rows *rows)
 size_t cli_rows_write(const struct pr_row *rows, size_t count, size_t max,
 	char out[CLI_CHUNK_OCTETS], size_t *length)
 {
-	size_t used = strlen(pr_csv_header);
+	size_t used = (size_t)(stpcpy(out, pr_csv_header) - out);
 	size_t written = 0;
 
-	memcpy(out, pr_csv_header, used);
 	while (written < count && written < max && used + PR_CSV_ROW_MAX <= CLI_CHUNK_OCTETS) {
 		used += pr_csv_write_row(&rows[written++], out + used);
 	}

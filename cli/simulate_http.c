@@ -197,7 +197,7 @@ static bool prepare(
 	}
 	if (options->ca != NULL) {
 		curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca);
-		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+		curl_easy_setopt(easy, CURLOPT_CAPATH, (char *)NULL);
 	}
 	if (options->certificate != NULL) {
 		curl_easy_setopt(easy, CURLOPT_SSLCERT, options->certificate);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define STATE_LINE_SIZE 128
+#define DIGITS_SIZE     (8 + 1) /* of either nonce */
 #define STATE_TITLE     "# keyward simulate: JoinEUI DevEUI next DevNonce, last JoinNonce\n"
 
 struct entry {
@@ -63,19 +64,30 @@ static struct entry *find(const struct table *table, size_t sorted, const struct
 	return bsearch(&wanted, table->entries, sorted, sizeof(wanted), compare_entries);
 }
 
+static bool read_count(const char *digits, uint32_t max, uint32_t *count)
+{
+	char *end;
+	const unsigned long value = strtoul(digits, &end, 10);
+
+	*count = value <= max ? (uint32_t)value : 0;
+	return digits[0] >= '0' && digits[0] <= '9' && *end == '\0' && value <= max;
+}
+
 static bool read_line(const char *line, struct entry *entry)
 {
 	char join_eui[LW_EUI_TEXT_SIZE];
 	char dev_eui[LW_EUI_TEXT_SIZE];
+	char dev_nonce[DIGITS_SIZE];
+	char join_nonce[DIGITS_SIZE];
 	char rest;
 
 	memset(entry, 0, sizeof(*entry));
-	return sscanf(line, "%16s %16s %6u %8u %c", join_eui, dev_eui, &entry->next_dev_nonce,
-		       &entry->last_join_nonce, &rest) == 4 &&
+	return sscanf(line, "%16s %16s %8s %8s %c", join_eui, dev_eui, dev_nonce, join_nonce,
+		       &rest) == 4 &&
 	       lw_eui_read(join_eui, &entry->id.join_eui) == KW_OK &&
 	       lw_eui_read(dev_eui, &entry->id.dev_eui) == KW_OK &&
-	       entry->next_dev_nonce <= SIM_DEV_NONCES &&
-	       entry->last_join_nonce <= LW_JOIN_NONCE_MAX;
+	       read_count(dev_nonce, SIM_DEV_NONCES, &entry->next_dev_nonce) &&
+	       read_count(join_nonce, LW_JOIN_NONCE_MAX, &entry->last_join_nonce);
 }
 
 static int read_lines(FILE *file, const char *path, struct table *table)

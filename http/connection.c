@@ -4,6 +4,7 @@
 #include "base/secret.h"
 #include "http/x509.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /*
@@ -81,6 +82,15 @@ static struct connection *context_of(struct MHD_Connection *connection)
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	return info != NULL ? info->socket_context : NULL;
+}
+
+/* No request of a connection without a context is let through: http_connection_usable(). */
+static struct connection *context_of_request(const struct http_request *request)
+{
+	struct connection *kept = context_of(request->connection);
+
+	assert(kept != NULL);
+	return kept;
 }
 
 static size_t octets_of(const gnutls_datum_t *number)
@@ -221,12 +231,12 @@ bool http_connection_usable(struct MHD_Connection *connection)
 
 void http_request_set_connection_user(struct http_request *request, void *user)
 {
-	context_of(request->connection)->user = user;
+	context_of_request(request)->user = user;
 }
 
 void *http_request_connection_user(const struct http_request *request)
 {
-	return context_of(request->connection)->user;
+	return context_of_request(request)->user;
 }
 
 const struct sockaddr *http_request_address(const struct http_request *request)

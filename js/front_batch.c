@@ -19,10 +19,13 @@
 /* Untouched pages cost nothing: a front that never has much under way stays small. */
 static void *reserve(size_t size)
 {
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
 
-	return memory == MAP_FAILED ? NULL : memory;
+	if (memory == MAP_FAILED) {
+		return NULL;
+	}
+	return memory;
 }
 
 enum kw_err js_front_batch_init(

@@ -34,7 +34,8 @@ static void fill_fixed(char out[JS_FRONT_FIXED_SIZE])
 
 	memset(out, 'x', JS_FRONT_FIXED_SIZE);
 	memcpy(out, start, sizeof(start) - 1);
-	memcpy(out + JS_FRONT_FIXED_SIZE - 2, "\"}", 2);
+	out[JS_FRONT_FIXED_SIZE - 2] = '"';
+	out[JS_FRONT_FIXED_SIZE - 1] = '}';
 }
 
 enum kw_err js_front_http_init(struct js_front_http *http, const char *paths,

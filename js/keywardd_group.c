@@ -184,10 +184,8 @@ bool js_group_advance(struct js_group *group, uint64_t now_us)
 	if (!any_alive(group, true)) {
 		return true;
 	}
-	if (group->stage == JS_STAGE_STOP_FRONTS &&
-		(!any_alive(group, false) || now_us >= group->deadline_us)) {
-		stop_next(group, now_us);
-	} else if (group->stage == JS_STAGE_STOP_VAULT && now_us >= group->deadline_us) {
+	if ((group->stage == JS_STAGE_STOP_FRONTS && !any_alive(group, false)) ||
+		(group->stage != JS_STAGE_KILL && now_us >= group->deadline_us)) {
 		stop_next(group, now_us);
 	}
 	return false;

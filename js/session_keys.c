@@ -1,6 +1,9 @@
 #include "js/session_keys.h"
 
+#include <assert.h>
 #include <string.h>
+
+#define KEYS_MAX 3 /* wrapped at once */
 
 static enum ks_delivery delivery_of(
 	const struct ks_policy *policy, const struct ks_peer *ns, const struct ks_peer *as)
@@ -55,10 +58,11 @@ static enum kw_err put_keys(struct ks_store *store, const struct ks_peer *receiv
 	uint16_t generation, const struct lw_key *const *keys, struct ipc_key *const *out,
 	size_t count, char label[IPC_LABEL_SIZE])
 {
-	uint8_t wrapped[3][LW_WRAPPED_SIZE];
+	uint8_t wrapped[KEYS_MAX][LW_WRAPPED_SIZE];
 	const struct ks_kek *kek;
 	enum kw_err err;
 
+	assert(count <= KEYS_MAX);
 	if (generation == 0) {
 		for (size_t i = 0; i < count; i++) {
 			put_clear(out[i], keys[i]);

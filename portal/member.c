@@ -1,5 +1,6 @@
 #include "portal/member.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,8 +146,10 @@ enum kw_err po_members_read(const struct po_member *members, json_t *object, enu
 	json_object_foreach(object, name, value)
 	{
 		const struct po_member *member = member_find(members, name);
-		enum kw_err err = member_read(member, value, when, target, why);
+		enum kw_err err;
 
+		assert(member != NULL);
+		err = member_read(member, value, when, target, why);
 		if (err != KW_OK) {
 			return err;
 		}
