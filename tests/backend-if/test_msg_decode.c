@@ -357,6 +357,27 @@ static void lengths_of_octets(void **state)
 	assert_accepted("joinreq-11", "CFList", json_string("0x184F84E85684B85E84886684586E8400"));
 }
 
+static void assert_problem(const char *dev_eui_text, const char *problem)
+{
+	struct bi_request request;
+
+	assert_int_equal(
+		KW_OK, decode_with("joinreq-11", "DevEUI", json_string(dev_eui_text), &request));
+	assert_int_equal(KW_E_HEX, request.err);
+	assert_string_equal(problem, request.problem);
+}
+
+static void what_is_wrong_with_digits(void **state)
+{
+	(void)state;
+	assert_problem("0", "odd number of digits");
+	assert_problem("0x0", "odd number of digits");
+	assert_problem("0X004", "odd number of digits");
+	assert_problem("00x", "not hexadecimal");
+	assert_problem("0Xg", "not hexadecimal");
+	assert_problem("x0", "not hexadecimal");
+}
+
 static void lengths_of_frames(void **state)
 {
 	static const char frame[] = "00341200d07ed5b37030051c000ba30400020009ece777";
@@ -391,7 +412,7 @@ static void the_frame_and_the_message_must_agree(void **state)
 
 static void what_rx_delay_may_be(void **state)
 {
-	static const char *const wrong[] = {"1s", "-1", "0x5", " 5", "5 ", "1.0"};
+	static const char *const wrong[] = {"1s", "-1", "0x5", " 5", "5 ", "1.0", "160"};
 	struct bi_request request;
 
 	(void)state;
@@ -468,6 +489,11 @@ static void tokens(void **state)
 	assert_refused("joinreq-10", "SenderToken", json_string("7f0"), KW_E_HEX);
 	assert_refused("joinreq-10", "ReceiverToken", json_string("token"), KW_E_HEX);
 	assert_accepted("joinreq-10", "ReceiverToken", json_string("0xAb"));
+	/* Without a digit it is none, and none is given back. */
+	assert_int_equal(
+		KW_OK, decode_with("joinreq-10", "SenderToken", json_string("0x"), &request));
+	assert_int_equal(KW_OK, request.err);
+	assert_string_equal("", request.sender_token);
 }
 
 static void unknown_members_are_ignored(void **state)
@@ -526,6 +552,8 @@ static void no_json(void **state)
 		"{" HEADER ",\"x\":01}",
 		"{" HEADER ",'x':1}",
 		"\xef\xbb\xbf{" HEADER "}",
+		"]{" HEADER "}",
+		"}",
 	};
 	struct bi_request request;
 	char text[] = "{" HEADER ",\"x\":\" \"}";
@@ -632,6 +660,7 @@ int main(void)
 		cmocka_unit_test(each_missing_member),
 		cmocka_unit_test(each_member_of_a_wrong_type),
 		cmocka_unit_test(lengths_of_octets),
+		cmocka_unit_test(what_is_wrong_with_digits),
 		cmocka_unit_test(lengths_of_frames),
 		cmocka_unit_test(the_frame_and_the_message_must_agree),
 		cmocka_unit_test(what_rx_delay_may_be),

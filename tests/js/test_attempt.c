@@ -261,6 +261,12 @@ static void test_a_token_for_a_test_stands_for_a_minute(void **state)
 	request.credentials[0].digest[0] = 77;
 	memset(request.credentials[0].digest + 1, 0, IPC_DIGEST_SIZE - 1);
 	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	/* The peer's own stands beside it. */
+	request = world_join_req(world, WORLD_1_0_3, 3);
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	request = world_join_req(world, WORLD_1_0_3, 4);
+	request.credentials[0].digest[0] = 77;
+	memset(request.credentials[0].digest + 1, 0, IPC_DIGEST_SIZE - 1);
 	world->now_ms++;
 	world_refused(world, &request, KW_E_UNAUTHENTICATED);
 }

@@ -107,6 +107,26 @@ static void test_front_is_not_believed(void **state)
 	request = world_join_req(world, 3, 1);
 	request.mac_version = 99;
 	world_refused(world, &request, KW_E_INVALID);
+	request = world_join_req(world, 3, 1);
+	request.has_cf_list = 2;
+	world_refused(world, &request, KW_E_INVALID);
+}
+
+/* A JoinEUI that is served, and not the one in the frame. */
+static void test_receiver_must_be_the_frames(void **state)
+{
+	struct world *world = *state;
+	struct ipc_backend_req request = world_join_req(world, 3, 1);
+	struct ks_device device = {
+		.id = world_id(9), .version = LW_VERSION_1_0_3, .origin = KS_ORIGIN_IMPORTED};
+	struct ks_txn *txn;
+
+	device.id.join_eui.octets[0] ^= 1;
+	assert_int_equal(ks_txn_begin(world->store, &txn), KW_OK);
+	assert_int_equal(ks_device_add(txn, &device, &world_key_1, NULL), KW_OK);
+	assert_int_equal(ks_txn_commit(txn), KW_OK);
+	request.receiver[0] ^= 1;
+	world_refused(world, &request, KW_E_MISMATCH);
 }
 
 static void test_unknown_device(void **state)
@@ -188,6 +208,11 @@ static void test_sender_ns_id_must_be_the_peers(void **state)
 	world_refused(world, &request, KW_E_SENDER_NS_ID);
 	request.sender_ns_id[7] = 7;
 	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	/* Where the version is not spoken, that is what is said. */
+	request = world_join_req(world, 3, 2);
+	request.protocol = IPC_PROTOCOL_1_1;
+	request.field_err = KW_E_PROTOCOL;
+	world_refused(world, &request, KW_E_PROTOCOL);
 }
 
 static void has_far_range(struct world *world, struct ks_peer *peer)
@@ -353,6 +378,35 @@ static void test_identical_request_identical_answer(void **state)
 	world_refused(world, &request, KW_E_REPLAY);
 }
 
+static void test_identical_request_after_the_clock_went_back(void **state)
+{
+	struct world *world = *state;
+	struct ipc_backend_req request = world_join_req(world, 11, 7);
+	struct ipc_backend_ans ans;
+
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	world->now_ms--;
+	world_refused(world, &request, KW_E_REPLAY);
+}
+
+/* Of those that count up, and once for each nonce. */
+static void test_high_dev_nonces_are_counted(void **state)
+{
+	struct world *world = *state;
+	const uint64_t *high = &world->backend.counters.dev_nonces_high;
+	struct ipc_backend_req request = world_join_req(world, 3, 65000);
+	struct ipc_backend_ans ans;
+
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	request = world_join_req(world, 4, 59999);
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	assert_int_equal(*high, 0);
+	request = world_join_req(world, 4, 60000);
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	assert_int_equal(*high, 1);
+}
+
 static void test_same_frame_other_parameters(void **state)
 {
 	struct world *world = *state;
@@ -426,6 +480,42 @@ static void test_nothing_happened_without_commit(void **state)
 	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
 }
 
+/* What was refused stays refused for its own reason. */
+static void test_a_refusal_needs_no_commit(void **state)
+{
+	struct world *world = *state;
+	struct ipc_backend_req request = world_join_req(world, 4, 7);
+	struct ipc_backend_ans ans, before;
+
+	request.phy_payload[22] ^= 1;
+	assert_int_equal(world_ask(world, &request, &ans), KW_E_MIC);
+	before = ans;
+	js_backend_void(&world->backend, &ans, KW_E_STORE_FULL);
+	assert_memory_equal(&ans, &before, sizeof(ans));
+	assert_int_equal(world->backend.counters.refused, 1);
+}
+
+/* The vault that accepted the request has gone; this one has counted nothing yet. */
+static void test_a_repeated_answer_without_commit(void **state)
+{
+	struct world *world = *state;
+	struct ipc_backend_req request = world_join_req(world, 4, 7);
+	struct ipc_backend_ans ans;
+	struct ks_txn *txn;
+
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	world_reopen(world);
+	assert_int_equal(ks_txn_begin(world->store, &txn), KW_OK);
+	(void)js_backend_answer(&world->backend, txn, &request, &ans);
+	ks_txn_abort(txn);
+	assert_int_equal(ans.err, KW_OK);
+	js_backend_void(&world->backend, &ans, KW_E_STORE_FULL);
+	assert_int_equal(ans.err, KW_E_STORE_FULL);
+	assert_int_equal(ans.phy_length, 0);
+	assert_int_equal(world->backend.counters.accepted, 0);
+	assert_int_equal(world->backend.counters.refused, 1);
+}
+
 static void test_refusals_reach_the_join_log(void **state)
 {
 	struct world *world = *state;
@@ -487,6 +577,7 @@ int main(void)
 		WORLD_TEST(test_receiver_must_be_served),
 		WORLD_TEST(test_field_error_comes_after_sender),
 		WORLD_TEST(test_front_is_not_believed),
+		WORLD_TEST(test_receiver_must_be_the_frames),
 		WORLD_TEST(test_unknown_device),
 		WORLD_TEST(test_only_its_networks_may_join_it),
 		WORLD_TEST(test_sender_ns_id_must_be_the_peers),
@@ -499,10 +590,14 @@ int main(void)
 		WORLD_TEST(test_counting_device_must_go_up),
 		WORLD_TEST(test_random_device_may_go_down),
 		WORLD_TEST(test_identical_request_identical_answer),
+		WORLD_TEST(test_high_dev_nonces_are_counted),
+		WORLD_TEST(test_identical_request_after_the_clock_went_back),
 		WORLD_TEST(test_same_frame_other_parameters),
 		WORLD_TEST(test_same_frame_other_peer),
 		WORLD_TEST(test_two_in_one_transaction),
 		WORLD_TEST(test_nothing_happened_without_commit),
+		WORLD_TEST(test_a_refusal_needs_no_commit),
+		WORLD_TEST(test_a_repeated_answer_without_commit),
 		WORLD_TEST(test_refusals_reach_the_join_log),
 		WORLD_TEST(test_bad_refusal_does_not_hold_up_others),
 	};

@@ -42,6 +42,12 @@ static void deliver_wrapped(struct ks_policy *policy)
 	strcpy(policy->as_id, "as1.example");
 }
 
+static void deliver_wrapped_to_nobody(struct ks_policy *policy)
+{
+	policy->delivery = KS_DELIVERY_WRAPPED;
+	memset(policy->as_id, 0, sizeof(policy->as_id));
+}
+
 static void deliver_inline(struct ks_policy *policy)
 {
 	policy->delivery = KS_DELIVERY_INLINE;
@@ -128,11 +134,13 @@ static void test_missing_kek_refuses_and_burns_nothing(void **state)
 	struct ipc_backend_req request = world_join_req(world, 3, 7);
 	struct ipc_backend_ans ans;
 
+	world_set_policy(world, 3, deliver_wrapped_to_nobody);
+	world_refused(world, &request, KW_E_NO_KEK);
 	world_set_policy(world, 3, deliver_wrapped);
 	world_refused(world, &request, KW_E_NO_KEK);
 	world_add_as(world, "as1", WORLD_AS);
 	world_refused(world, &request, KW_E_NO_KEK);
-	assert_int_equal(world->backend.counters.missing_keks, 2);
+	assert_int_equal(world->backend.counters.missing_keks, 3);
 	world_add_kek(world, KS_PEER_AS, "as1", "a", 0x31, 32);
 	ans = join(world, &request); /* the DevNonce is still good */
 	opens(world, &request, &ans, 0, 0, 0x31, 32);
@@ -251,6 +259,28 @@ static void forget_keks(struct world *world, struct ks_peer *peer)
 	ks_peer_clear_keks(peer);
 }
 
+/* The network server has no KEK; the application server's goes, and then it itself. */
+static void test_repeated_answer_to_who_is_gone(void **state)
+{
+	struct world *world = *state;
+	const struct ipc_backend_req request = world_join_req(world, 11, 1);
+	struct ipc_backend_ans first;
+	struct ks_txn *txn;
+
+	world_add_as(world, "as1", WORLD_AS);
+	world_add_kek(world, KS_PEER_AS, "as1", "a", 0x31, 32);
+	world_set_policy(world, 11, deliver_wrapped);
+	first = join(world, &request);
+	opens(world, &request, &first, 0, 0, 0x31, 32);
+	world_retire_kek(world, KS_PEER_AS, "as1", "a");
+	world_refused(world, &request, KW_E_NO_KEK);
+	assert_int_equal(ks_txn_begin(world->store, &txn), KW_OK);
+	assert_int_equal(
+		ks_peer_remove(txn, ks_peer_by_name(world->store, KS_PEER_AS, "as1")->id), KW_OK);
+	assert_int_equal(ks_txn_commit(txn), KW_OK);
+	world_refused(world, &request, KW_E_NO_KEK);
+}
+
 static void test_repeated_answer_under_a_retired_kek(void **state)
 {
 	struct world *world = *state;
@@ -291,6 +321,7 @@ int main(void)
 		WORLD_TEST(test_new_sessions_use_the_current_keks),
 		WORLD_TEST(test_repeated_answer_is_as_it_was),
 		WORLD_TEST(test_repeated_answer_in_the_clear),
+		WORLD_TEST(test_repeated_answer_to_who_is_gone),
 		WORLD_TEST(test_repeated_answer_under_a_retired_kek),
 	};
 

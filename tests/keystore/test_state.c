@@ -584,6 +584,19 @@ static void rejoins_leave_dev_nonces_alone(void **state)
 	join(scratch, 1, LW_VERSION_1_1, 4);
 }
 
+static void join_and_rejoin_counts(struct scratch *scratch)
+{
+	const struct lw_device_id id = scratch_id(1);
+	const struct ks_state now = scratch_state(scratch, &id);
+	struct ks_txn *txn = scratch_begin(scratch);
+
+	assert_int_equal(now.max_dev_nonce, 800);
+	assert_int_equal(ks_dev_nonce_check(txn, &now, V103, 800), KW_E_REPLAY);
+	assert_int_equal(ks_dev_nonce_check(txn, &now, V103, 700), KW_E_REPLAY);
+	assert_int_equal(ks_dev_nonce_check(txn, &now, V103, 601), KW_OK);
+	ks_txn_abort(txn);
+}
+
 static void rejoin(
 	struct scratch *scratch, enum lw_join_req_type type, uint32_t base, uint16_t rj_count)
 {
@@ -635,6 +648,17 @@ static void rj_counted(struct scratch *scratch)
 	counted_up_to(scratch, R0, 5, -1);
 	counted_up_to(scratch, R1, 0, 700);
 	counted_up_to(scratch, R1, 1, 700); /* of the device, not of a session */
+}
+
+/* A device of 1.1 that becomes one of 1.0.3: an RJcount is no DevNonce. */
+static void an_rj_count_uses_no_dev_nonce(void **state)
+{
+	struct scratch *scratch = *state;
+
+	join(scratch, 1, V103, 700);
+	rejoin(scratch, R1, 0, 601);
+	join(scratch, 1, V103, 800);
+	in_every_form(scratch, join_and_rejoin_counts);
 }
 
 static void rj_counts(void **state)
@@ -707,6 +731,7 @@ int main(void)
 		case_of(a_reset_forgets_dev_nonces_only),
 		case_of(join_nonces_go_on_under_another_join_eui),
 		case_of(rejoins_leave_dev_nonces_alone),
+		case_of(an_rj_count_uses_no_dev_nonce),
 		case_of(rj_counts),
 		case_of(rj_count_1_is_for_ever),
 	};
