@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #define NEW_FILE_NAME KS_EPOCH_FILE_NAME ".new"
 #define TEXT_SIZE     96
 #define ID_DIGITS     (2 * KS_STORE_ID_SIZE)
+#define DIGITS_SIZE   (10 + 1) /* of a number of 32 bits */
 
 static const char epoch_key[] = "epoch";
 static const char advanced_key[] = "advanced";
@@ -69,14 +71,19 @@ static size_t put_text(const struct ks_epoch *epoch, char text[TEXT_SIZE])
 static enum kw_err take_text(const char *text, struct ks_epoch *out)
 {
 	char id[ID_DIGITS + 1];
+	char epoch[DIGITS_SIZE];
+	char advanced[DIGITS_SIZE];
 	char again[TEXT_SIZE];
 
-	if (sscanf(text, "store %16[0-9a-f] epoch %" SCNu32 " advanced %" SCNu32, id, &out->epoch,
-		    &out->advanced) != 3 ||
+	if (sscanf(text, "store %16[0-9a-f] epoch %10[0-9] advanced %10[0-9]", id, epoch,
+		    advanced) != 3 ||
 		strlen(id) != ID_DIGITS ||
 		kw_hex_read(id, ID_DIGITS, out->store_id, KS_STORE_ID_SIZE) != KW_OK) {
 		return KW_E_SYNTAX;
 	}
+	/* What does not fit is spelled otherwise again. */
+	out->epoch = (uint32_t)strtoul(epoch, NULL, 10);
+	out->advanced = (uint32_t)strtoul(advanced, NULL, 10);
 	put_text(out, again);
 	return strcmp(again, text) == 0 && out->advanced <= LW_JOIN_NONCE_MAX ? KW_OK : KW_E_SYNTAX;
 }

@@ -283,7 +283,7 @@ static enum kw_err renew(struct making *making, struct ks_epoch *epoch)
 static enum kw_err put_in_place(struct making *making, const struct ks_epoch *epoch)
 {
 	const char *path = making->options->path;
-	bool there;
+	bool there = false;
 	enum kw_err err = ks_epoch_file_write(making->folder, epoch);
 
 	if (err == KW_OK) {
@@ -334,7 +334,7 @@ static enum kw_err make(struct making *making)
 static enum kw_err check_place(struct making *making)
 {
 	const char *path = making->options->path;
-	bool there;
+	bool there = false;
 	enum kw_err err = ks_folder_lock(making->folder, path);
 
 	if (err == KW_OK) {
