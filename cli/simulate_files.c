@@ -4,6 +4,7 @@
 #include "base/secret.h"
 #include "provision/row.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,8 +279,10 @@ int sim_token_read(const char *path, char **token)
 	int status = read_file(path, SMALL_FILE_MAX, &text);
 
 	if (status == CLI_DONE) {
-		size_t length = strcspn(text.octets, "\r\n");
+		size_t length;
 
+		assert(text.octets != NULL);
+		length = strcspn(text.octets, "\r\n");
 		text.octets[length] = '\0';
 		for (size_t i = 0; i < length; i++) {
 			if (text.octets[i] <= ' ' || text.octets[i] > '~') {
@@ -304,8 +307,10 @@ int sim_kek_read(const char *path, struct sim_kek *kek)
 	int status = read_file(path, SMALL_FILE_MAX, &text);
 
 	if (status == CLI_DONE) {
-		size_t digits = strcspn(text.octets, " \t\r\n");
+		size_t digits;
 
+		assert(text.octets != NULL);
+		digits = strcspn(text.octets, " \t\r\n");
 		if (kw_hex_read_any(text.octets, digits, kek->octets, sizeof(kek->octets),
 			    &kek->length) != KW_OK ||
 			(kek->length != 16 && kek->length != 24 && kek->length != 32)) {

@@ -322,21 +322,23 @@ static enum kw_err check_pages(struct run *run)
 enum kw_err ks_check(struct ks_store *store, struct ks_check *check)
 {
 	struct run run = {.store = store, .check = check};
+	struct ks_txn *txn;
 	enum kw_err err;
 
 	check->devices = check->states = check->events = check->peers = 0;
 	check->pages = check->damaged = 0;
 	err = check_pages(&run);
 	if (err == KW_OK) {
-		err = ks_txn_begin(store, &run.txn);
+		err = ks_txn_begin(store, &txn);
 	}
 	if (err != KW_OK) {
 		return err;
 	}
+	run.txn = txn;
 	err = check_tables(&run);
 	if (err == KW_OK) {
 		err = check_chains(&run);
 	}
-	ks_txn_abort(run.txn);
+	ks_txn_abort(txn);
 	return err;
 }
