@@ -51,19 +51,40 @@ const struct kw_env kw_env_system = {
 	.random = system_random,
 };
 
+#define DAY_S        86400
+#define ERA_DAYS     146097                 /* 400 years */
+#define DAYS_TO_1970 719468                 /* from 1 March of the year 0 */
+#define SECONDS_MAX  UINT64_C(253402300800) /* 10000-01-01 */
+
+/* Years that begin in March, so that a leap day is the last of its year. */
+static void date_of(unsigned days, unsigned *year, unsigned *month, unsigned *day)
+{
+	unsigned since = days + DAYS_TO_1970;
+	unsigned era = since / ERA_DAYS, in_era = since % ERA_DAYS;
+	unsigned y = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+	unsigned in_year = in_era - (365 * y + y / 4 - y / 100);
+	unsigned m = (5 * in_year + 2) / 153;
+
+	*day = in_year - (153 * m + 2) / 5 + 1;
+	*month = m < 10 ? m + 3 : m - 9;
+	*year = era * 400 + y + (*month <= 2 ? 1 : 0);
+}
+
+/* Not by gmtime_r(), which takes a lock, and at its first call reads the file of the time zone. */
 void kw_time_text(uint64_t time_ms, char out[KW_TIME_TEXT_SIZE])
 {
-	const time_t seconds = (time_t)(time_ms / 1000);
-	struct tm tm;
+	uint64_t seconds = time_ms / 1000;
+	unsigned in_day = (unsigned)(seconds % DAY_S);
+	unsigned year, month, day;
 
-	if (gmtime_r(&seconds, &tm) == NULL || tm.tm_year + 1900 > 9999) {
+	if (seconds >= SECONDS_MAX) {
 		memset(out, 0, KW_TIME_TEXT_SIZE);
 		return;
 	}
-	snprintf(out, KW_TIME_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-		(unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
-		(unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
-		(unsigned)tm.tm_sec % 100, (unsigned)(time_ms % 1000));
+	date_of((unsigned)(seconds / DAY_S), &year, &month, &day);
+	snprintf(out, KW_TIME_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year % 10000,
+		month % 100, day % 100, in_day / 3600, in_day / 60 % 60, in_day % 60,
+		(unsigned)(time_ms % 1000));
 }
 
 /* A number of so many digits, and what must stand behind it; '\0': whatever does. */

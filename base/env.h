@@ -41,7 +41,7 @@ KW_MUST_CHECK static inline enum kw_err kw_random(
 
 #define KW_TIME_TEXT_SIZE sizeof("2026-01-01T00:00:00.000Z")
 
-/** Write a wall-clock time as RFC 3339 in UTC. Opens no file. */
+/** Write a wall-clock time as RFC 3339 in UTC; after the year 9999, nothing. Opens no file and takes no lock. */
 void kw_time_text(uint64_t time_ms, char out[KW_TIME_TEXT_SIZE]);
 
 /**

@@ -10,6 +10,7 @@
 #include "js/keywardd_notify.h"
 #include "js/keywardd_pem.h"
 #include "js/keywardd_sockets.h"
+#include "js/sandbox.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -283,6 +284,10 @@ static int run(struct keywardd *keywardd)
 {
 	descriptors_raise();
 	prepare(keywardd);
+	if (js_sandbox_enter_parent() != KW_OK) {
+		js_sockets_close(&keywardd->sockets);
+		return STATUS_FAILED;
+	}
 	loop(keywardd);
 	js_sockets_close(&keywardd->sockets);
 	js_pem_close(&keywardd->pem);

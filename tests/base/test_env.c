@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -29,6 +30,22 @@ static void writes_times_in_utc(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		kw_time_text(cases[i].time_ms, text);
 		assert_string_equal(text, cases[i].text);
+	}
+}
+
+/* Each day of three eras of the calendar. */
+static void writes_every_day(void **state)
+{
+	(void)state;
+	for (time_t day = 0; day < 440000; day++) {
+		time_t seconds = day * 86400 + day % 86400;
+		char text[KW_TIME_TEXT_SIZE], right[KW_TIME_TEXT_SIZE];
+		struct tm tm;
+
+		assert_non_null(gmtime_r(&seconds, &tm));
+		assert_int_not_equal(strftime(right, sizeof(right), "%FT%T.000Z", &tm), 0);
+		kw_time_text((uint64_t)seconds * 1000, text);
+		assert_string_equal(text, right);
 	}
 }
 
@@ -142,6 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_times_in_utc),
+		cmocka_unit_test(writes_every_day),
 		cmocka_unit_test(reads_what_it_writes),
 		cmocka_unit_test(times_without_a_text_are_empty),
 		cmocka_unit_test(the_system_has_clocks),

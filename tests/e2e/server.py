@@ -97,6 +97,8 @@ class Server:
 
     def __exit__(self, *error):
         self.stop()
+        if error[0] is None:
+            self.none_refused()
         if error[0] is None or "KEYWARD_KEEP" not in os.environ:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -129,6 +131,11 @@ class Server:
                 self.process.wait()
                 raise AssertionError("keywardd did not end on SIGTERM: " + self.new_log())
         self.process = None
+
+    def none_refused(self):
+        """Whatever the test did: the processes asked for no system call that they may not make."""
+        for line in self.log_path.read_text(errors="replace").splitlines():
+            assert "system call" not in line, line
 
     def kill(self):
         """kill -9 of keywardd; its children must go with it."""

@@ -521,7 +521,8 @@ def test_children_are_locked_in():
             for line in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
                 assert int(status[line], 16) == 0, (name, line, status[line])
             assert status["NoNewPrivs"] == "1", (name, status["NoNewPrivs"])
-            assert status["Seccomp"] == "2", (name, status["Seccomp"])
+            # A filter of its own over that of keywardd.
+            assert (status["Seccomp"], status["Seccomp_filters"]) == ("2", "2"), (name, status)
             limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
             core = re.search(r"Max core file size +(\S+) +(\S+)", limits).groups()
             assert core == ("0", "0"), (name, core)
@@ -533,6 +534,8 @@ def test_children_are_locked_in():
         assert len(set(users.values())) == 3, users
         for role, uid in users.items():
             assert pwd.getpwuid(int(uid)).pw_name == f"keyward-{role}", users
+        status = status_of(server.process.pid)
+        assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2"), "keywardd itself"
 
 
 def test_children_have_only_their_descriptors():
