@@ -57,7 +57,7 @@ static bool may_echo_number(const char *text)
 {
 	const char *exponent = strpbrk(text, "eE");
 
-	return exponent == NULL || atoi(exponent + 1) <= EUI_EXPONENT_MAX;
+	return exponent == NULL || strtol(exponent + 1, NULL, 10) <= EUI_EXPONENT_MAX;
 }
 
 static bool may_echo_eui(const char *text)
