@@ -101,7 +101,7 @@ enum kw_err po_envelope_read_base64(const char *text, size_t length, struct po_e
 		if (EVP_DecodeUpdate(context, octets, &first, (const uint8_t *)text, (int)length) >=
 				0 &&
 			EVP_DecodeFinal(context, octets + first, &last) == 1) {
-			err = taken(octets, (size_t)(first + last), out);
+			err = taken(octets, (size_t)first + (size_t)last, out);
 		}
 	}
 	EVP_ENCODE_CTX_free(context);
