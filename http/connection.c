@@ -18,6 +18,7 @@
 #define RSA_EXPONENT_MAX (64 / 8)
 
 struct connection {
+	struct http_slot slot;
 	struct http_tls *tls; /* the certificate it was shown */
 	void *user;
 };
@@ -30,8 +31,9 @@ enum kw_err http_connections_open(
 	connections->gone = options->connection_gone;
 	connections->context = options->context;
 	connections->ask_certificate = options->tls_ask_certificate;
-	if (options->tls_certificate == NULL) {
-		return KW_OK;
+	err = http_limits_open(&connections->limits, options);
+	if (err != KW_OK || options->tls_certificate == NULL) {
+		return err;
 	}
 	err = http_tls_open(options->tls_certificate, options->tls_key, &connections->tls);
 	if (err == KW_OK && gnutls_session_ticket_key_generate(&connections->ticket_key) < 0) {
@@ -48,6 +50,7 @@ void http_connections_close(struct http_connections *connections)
 	connections->ticket_key = (gnutls_datum_t){0};
 	http_tls_close(connections->tls);
 	connections->tls = NULL;
+	http_limits_close(&connections->limits);
 }
 
 enum kw_err http_connections_tls_replace(
@@ -183,12 +186,32 @@ static void session_prepare(
 	}
 }
 
+static const struct sockaddr *address_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	return info != NULL ? info->client_addr : NULL;
+}
+
+static int fd_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info != NULL ? info->connect_fd : -1;
+}
+
 static void started(struct http_connections *connections, struct MHD_Connection *connection,
 	void **socket_context)
 {
 	struct connection *kept = calloc(1, sizeof(*kept));
 
 	*socket_context = kept;
+	if (kept != NULL) {
+		http_limits_enter(&connections->limits, &kept->slot, fd_of(connection),
+			address_of(connection));
+	}
 	if (kept != NULL && connections->tls != NULL) {
 		session_prepare(connections, kept, session_of(connection));
 	}
@@ -205,6 +228,7 @@ static void closed(struct http_connections *connections, void **socket_context)
 	if (kept->user != NULL && connections->gone != NULL) {
 		connections->gone(connections->context, kept->user);
 	}
+	http_limits_leave(&connections->limits, &kept->slot);
 	http_tls_close(kept->tls);
 	free(kept);
 }
@@ -221,6 +245,16 @@ void http_connections_notify(void *cls, struct MHD_Connection *connection, void 
 	case MHD_CONNECTION_NOTIFY_CLOSED:
 		closed(connections, socket_context);
 		break;
+	}
+}
+
+void http_connection_move(struct http_connections *connections, struct MHD_Connection *connection,
+	enum http_phase phase)
+{
+	struct connection *kept = context_of(connection);
+
+	if (kept != NULL) {
+		http_limits_move(&connections->limits, &kept->slot, phase);
 	}
 }
 
@@ -241,10 +275,7 @@ void *http_request_connection_user(const struct http_request *request)
 
 const struct sockaddr *http_request_address(const struct http_request *request)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-
-	return info != NULL ? info->client_addr : NULL;
+	return address_of(request->connection);
 }
 
 size_t http_request_certificates(

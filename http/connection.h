@@ -2,6 +2,7 @@
 #ifndef KW_HTTP_CONNECTION_H
 #define KW_HTTP_CONNECTION_H
 
+#include "http/connection_limits.h"
 #include "http/request.h"
 #include "http/tls.h"
 
@@ -9,6 +10,7 @@
 struct http_connections {
 	struct http_tls *tls; /* NULL: plain */
 	bool ask_certificate;
+	struct http_limits limits;
 	gnutls_datum_t ticket_key; /* seals the sessions that clients may resume */
 	void (*gone)(void *context, void *user);
 	void *context;
@@ -26,6 +28,9 @@ KW_MUST_CHECK enum kw_err http_connections_tls_replace(
 /** For MHD_OPTION_NOTIFY_CONNECTION, with the connections as `cls`. */
 void http_connections_notify(void *cls, struct MHD_Connection *connection, void **socket_context,
 	enum MHD_ConnectionNotificationCode code);
+/** Its request goes on. */
+void http_connection_move(struct http_connections *connections, struct MHD_Connection *connection,
+	enum http_phase phase);
 /** Whether there was memory for it; if not, no request must be let through. */
 bool http_connection_usable(struct MHD_Connection *connection);
 

@@ -7,9 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define KEPT_MAX      512  /* requests kept for use again */
-#define KEPT_BODY_MAX 2048 /* larger body buffers are freed */
-#define BODY_START    1024
+#define KEPT_MAX   512  /* requests kept for use again */
+#define BODY_START 2048 /* larger body buffers are freed and count in what all have */
 
 struct http_request *http_request_take(struct http_request_pool *pool)
 {
@@ -45,11 +44,12 @@ void http_request_give(struct http_request_pool *pool, struct http_request *requ
 		MHD_destroy_response(request->response);
 	}
 	pool->used--;
+	pool->grown -= size > BODY_START ? size : 0;
 	if (pool->kept >= KEPT_MAX) {
 		request_free(request);
 		return;
 	}
-	if (size > KEPT_BODY_MAX) {
+	if (size > BODY_START) {
 		free(body);
 		body = NULL;
 		size = 0;
@@ -74,13 +74,18 @@ void http_request_pool_finish(struct http_request_pool *pool)
 }
 
 /* Not realloc(): what was there is wiped, wherever the new buffer is. */
-static enum kw_err grow(struct http_request *request, size_t needed)
+static enum kw_err grow(struct http_request_pool *pool, struct http_request *request, size_t needed)
 {
 	size_t size = request->size < BODY_START ? BODY_START : request->size;
+	size_t before = request->size > BODY_START ? request->size : 0;
 	char *body;
 
 	while (size < needed) {
 		size *= 2;
+	}
+	if (size > BODY_START && pool->grown_max != 0 &&
+		pool->grown - before + size > pool->grown_max) {
+		return KW_E_BUSY;
 	}
 	body = malloc(size);
 	if (body == NULL) {
@@ -93,18 +98,19 @@ static enum kw_err grow(struct http_request *request, size_t needed)
 	free(request->body);
 	request->body = body;
 	request->size = size;
+	pool->grown += (size > BODY_START ? size : 0) - before;
 	return KW_OK;
 }
 
-enum kw_err http_request_collect(
-	struct http_request *request, const char *octets, size_t length, size_t body_max)
+enum kw_err http_request_collect(struct http_request_pool *pool, struct http_request *request,
+	const char *octets, size_t length, size_t body_max)
 {
 	if (request->dropped > 0 || length > body_max - request->length) {
 		request->dropped += length;
 		return request->dropped > HTTP_DROP_MAX ? KW_E_TOO_LONG : KW_OK;
 	}
 	if (request->length + length + 1 > request->size) {
-		enum kw_err err = grow(request, request->length + length + 1);
+		enum kw_err err = grow(pool, request, request->length + length + 1);
 
 		if (err != KW_OK) {
 			return err;

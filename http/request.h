@@ -40,6 +40,8 @@ struct http_request_pool {
 	struct http_request *free;
 	size_t kept;
 	size_t used;
+	size_t grown;     /* octets of bodies that have outgrown their first buffer */
+	size_t grown_max; /* 0: no limit */
 };
 
 /** @return a request in state RECEIVING, or NULL without memory */
@@ -50,9 +52,10 @@ void http_request_pool_finish(struct http_request_pool *pool);
 
 /**
  * Add to the body. Above `body_max` everything is dropped, and the request is to be answered 413.
- * @return KW_OK, KW_E_NO_MEMORY, KW_E_TOO_LONG (so much was dropped that the connection should go)
+ * @return KW_OK; KW_E_TOO_LONG (so much was dropped that the connection should go), KW_E_BUSY (all
+ *         bodies together are too large: it should go, too), KW_E_NO_MEMORY
  */
-KW_MUST_CHECK enum kw_err http_request_collect(
+KW_MUST_CHECK enum kw_err http_request_collect(struct http_request_pool *pool,
 	struct http_request *request, const char *octets, size_t length, size_t body_max);
 
 /** How much of a body above the limit is read, so that its sender sees the 413. */

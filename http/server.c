@@ -136,6 +136,7 @@ static enum MHD_Result queue(struct http_request *request)
 	server->unsent--;
 	server->queued = true;
 	request->state = HTTP_REQUEST_QUEUED;
+	http_connection_move(&server->connections, request->connection, HTTP_PHASE_ANSWER);
 	if (request->response == NULL) {
 		return MHD_NO;
 	}
@@ -245,6 +246,7 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
 	request->method = method;
 	request->path = path;
 	*con_cls = request;
+	http_connection_move(&server->connections, connection, HTTP_PHASE_BODY);
 	if (!line_good || !host_good(request, version) || body_ambiguous(connection)) {
 		return refuse(request, MHD_HTTP_BAD_REQUEST);
 	}
@@ -267,6 +269,7 @@ static enum MHD_Result complete(struct http_request *request)
 	request->arrived_us = kw_mono_us(&kw_env_system);
 	request->state = HTTP_REQUEST_PENDING;
 	server->pending++;
+	http_connection_move(&server->connections, request->connection, HTTP_PHASE_BUSY);
 	server->options.handler(server->options.context, request);
 	return request->state == HTTP_REQUEST_ANSWERED ? queue(request) : MHD_YES;
 }
@@ -290,8 +293,8 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 		size_t length = *upload_data_size;
 
 		*upload_data_size = 0;
-		return http_request_collect(
-			       request, upload_data, length, server->options.body_max) == KW_OK
+		return http_request_collect(&server->pool, request, upload_data, length,
+			       server->options.body_max) == KW_OK
 			       ? MHD_YES
 			       : MHD_NO;
 	}
@@ -321,12 +324,12 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	struct http_server *server = cls;
 	struct http_request *request = *con_cls;
 
-	(void)connection;
 	(void)code;
 	if (*con_cls == NULL || *con_cls == &line_with_space) {
 		return;
 	}
 	*con_cls = NULL;
+	http_connection_move(&server->connections, connection, HTTP_PHASE_IDLE);
 	if (request->state == HTTP_REQUEST_PENDING) {
 		server->pending--;
 		if (server->options.gone != NULL) {
@@ -337,6 +340,14 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 		server->unsent--;
 	}
 	http_request_give(&server->pool, request);
+}
+
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, socklen_t length)
+{
+	struct http_server *server = cls;
+
+	(void)length;
+	return http_limits_admit(&server->connections.limits, address) ? MHD_YES : MHD_NO;
 }
 
 /* Each connection has a certificate of its own (http/connection.c); here is none. */
@@ -359,7 +370,9 @@ static enum kw_err daemon_open(struct http_server *server, int listener)
 {
 	const struct http_server_options *options = &server->options;
 	bool tls = server->connections.tls != NULL;
-	unsigned share = options->connections_max / (unsigned)options->listener_count;
+	/* The limit is kept in http/connection_limits.c: at its own the library leaves clients in the queue of
+	   the kernel, where nobody answers them. */
+	unsigned limit = options->connections_max + HTTP_CONNECTIONS_SPARE;
 	struct MHD_OptionItem tls_items[] = {
 		{MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)on_certificate},
 		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)HTTP_TLS_PRIORITIES},
@@ -368,11 +381,11 @@ static enum kw_err daemon_open(struct http_server *server, int listener)
 	struct MHD_OptionItem no_items[] = {{MHD_OPTION_END, 0, NULL}};
 	unsigned flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (tls ? (unsigned)MHD_USE_TLS : 0);
 	const union MHD_DaemonInfo *info;
-	struct MHD_Daemon *daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_access, server,
+	struct MHD_Daemon *daemon = MHD_start_daemon(flags, 0, on_accept, server, on_access, server,
 		MHD_OPTION_EXTERNAL_LOGGER, on_log, server, MHD_OPTION_LISTEN_SOCKET, listener,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-		http_connections_notify, &server->connections, MHD_OPTION_CONNECTION_LIMIT,
-		share > 0 ? share : 1u, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
+		http_connections_notify, &server->connections, MHD_OPTION_CONNECTION_LIMIT, limit,
+		MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_URI_LOG_CALLBACK,
 		on_uri, NULL, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_ARRAY,
 		tls ? tls_items : no_items, MHD_OPTION_END);
@@ -419,6 +432,7 @@ enum kw_err http_server_open(const struct http_server_options *options, struct h
 		return KW_E_NO_MEMORY;
 	}
 	server->options = *options;
+	server->pool.grown_max = options->bodies_max;
 	err = daemons_open(server);
 	if (err != KW_OK) {
 		http_server_close(server);
@@ -472,6 +486,15 @@ size_t http_server_fds(const struct http_server *server, int fds[HTTP_FDS_MAX])
 	return server->daemon_count;
 }
 
+/* -1 is never. */
+static int sooner(int a, int b)
+{
+	if (a < 0 || b < 0) {
+		return a < 0 ? b : a;
+	}
+	return a < b ? a : b;
+}
+
 int http_server_timeout_ms(const struct http_server *server)
 {
 	int least = -1;
@@ -488,10 +511,9 @@ int http_server_timeout_ms(const struct http_server *server)
 		if (timeout > 3600000) {
 			timeout = 3600000;
 		}
-		if (least < 0 || (int)timeout < least) {
-			least = (int)timeout;
-		}
+		least = sooner(least, (int)timeout);
 	}
+	least = sooner(least, http_limits_timeout_ms(&server->connections.limits));
 	if (least == 0 && server->pending > 0) {
 		return PENDING_MS;
 	}
@@ -501,6 +523,7 @@ int http_server_timeout_ms(const struct http_server *server)
 void http_server_run(struct http_server *server)
 {
 	server->fruitless += server->fruitless < FRUITLESS_MAX;
+	http_limits_turn(&server->connections.limits);
 	for (size_t i = 0; i < server->daemon_count; i++) {
 		server->queued = false;
 		MHD_run(server->daemons[i]);
@@ -533,6 +556,11 @@ size_t http_server_connections(const struct http_server *server)
 		count += info != NULL ? info->num_connections : 0;
 	}
 	return count;
+}
+
+struct http_limits_count http_server_limits_count(const struct http_server *server)
+{
+	return server->connections.limits.count;
 }
 
 enum kw_err http_server_tls_replace(

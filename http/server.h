@@ -10,7 +10,9 @@
  *
  * Refused before a handler sees them: a method other than the handler's (405 by the handler), a
  * body above the limit (413), a request that the library cannot parse, without exactly one Host, or
- * whose body could be taken to end in two places (400). Slow or idle clients are cut off after idle_timeout_s.
+ * whose body could be taken to end in two places (400). Slow and idle clients are cut off
+ * (request_timeout_s, idle_timeout_s). How many connections there may be is limited in all and per
+ * address (http/connection_limits.h).
  */
 #ifndef KW_HTTP_SERVER_H
 #define KW_HTTP_SERVER_H
@@ -36,6 +38,8 @@ struct http_octets {
 typedef void (*http_handler)(void *context, struct http_request *request);
 /** Called for a pending request whose connection went away before it was answered: forget it. */
 typedef void (*http_gone)(void *context, struct http_request *request);
+/** Whether connections from this address are not counted, as those of a proxy for many clients. */
+typedef bool (*http_exempt)(void *context, const struct sockaddr *address);
 /** Called once when a connection whose user (http_request_set_connection_user()) is not NULL is
  *  closed, after http_gone for its request. */
 typedef void (*http_connection_gone)(void *context, void *user);
@@ -52,9 +56,16 @@ struct http_server_options {
 	 * EdDSA and RSA keys are taken, RSA to 8192 bits and exponents to 64.
 	 */
 	bool tls_ask_certificate;
-	size_t body_max; /* octets; more is 413 */
-	unsigned connections_max;
-	unsigned idle_timeout_s;
+	size_t body_max;   /* octets; more is 413 */
+	size_t bodies_max; /* octets of all bodies beyond 2 KiB each; more: closed. 0: no limit */
+	unsigned
+		connections_max; /* in all; HTTP_CONNECTIONS_SPARE more descriptors may be in use */
+	unsigned per_address_max; /* connections of one IPv4 address or IPv6 /64; 0: no limit */
+	unsigned idle_timeout_s;  /* from an answer to the end of the next header */
+	/* from the connection to the end of its first header, from there to the end of the body, for
+	   reading the answer: each; 0: idle_timeout_s without anything happening */
+	unsigned request_timeout_s;
+	http_exempt exempt; /* from per_address_max; may be NULL */
 	http_handler handler;
 	http_gone gone; /* may be NULL if every request is answered in the handler */
 	http_connection_gone connection_gone; /* may be NULL */
@@ -83,6 +94,17 @@ size_t http_server_unsent(const struct http_server *server);
 size_t http_server_active(const struct http_server *server);
 /** Open connections now. */
 size_t http_server_connections(const struct http_server *server);
+
+/** What the limits did since the start. */
+struct http_limits_count {
+	uint64_t refused;   /* connections: too many from one address */
+	uint64_t displaced; /* closed for a newer one: too many in all */
+	uint64_t timed_out; /* closed in the middle of a request, or before the first */
+};
+struct http_limits_count http_server_limits_count(const struct http_server *server);
+
+/** Descriptors that connections beyond connections_max take until they are closed. */
+#define HTTP_CONNECTIONS_SPARE 64
 
 /**
  * Show another certificate (PEM chain and key, RSA or ECDSA; borrowed for the call) to connections

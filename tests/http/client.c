@@ -16,19 +16,27 @@
 
 #include <cmocka.h>
 
-void client_open(struct client *client, uint16_t port, SSL_CTX *context)
+void client_open_from(struct client *client, const char *from, uint16_t port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in address = {.sin_family = AF_INET};
 	int on = 1;
 
 	memset(client, 0, sizeof(*client));
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(client->fd >= 0);
+	assert_int_equal(1, inet_pton(AF_INET, from, &address.sin_addr));
+	assert_int_equal(0, bind(client->fd, (const struct sockaddr *)&address, sizeof(address)));
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.sin_port = htons(port);
 	assert_int_equal(
 		0, connect(client->fd, (const struct sockaddr *)&address, sizeof(address)));
 	assert_int_equal(0, setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
 	assert_int_equal(0, fcntl(client->fd, F_SETFL, O_NONBLOCK));
+}
+
+void client_open(struct client *client, uint16_t port, SSL_CTX *context)
+{
+	client_open_from(client, "127.0.0.1", port);
 	if (context != NULL) {
 		client->tls = SSL_new(context);
 		assert_non_null(client->tls);

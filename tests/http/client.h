@@ -28,6 +28,8 @@ struct answer {
 
 /** Connect to 127.0.0.1. With a context: TLS, by client_handshake(). */
 void client_open(struct client *client, uint16_t port, SSL_CTX *context);
+/** The same, plain, from another address of the loopback. */
+void client_open_from(struct client *client, const char *address, uint16_t port);
 void client_close(struct client *client);
 /** @return 1 done, 0 call again, -1 refused */
 int client_handshake(struct client *client);

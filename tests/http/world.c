@@ -75,7 +75,8 @@ static void connection_gone(void *context, void *user)
 	world->connections_gone++;
 }
 
-static void open_world(struct world *world, const char *certificate, const char *key, bool ask)
+static void open_world(struct world *world, const char *certificate, const char *key, bool ask,
+	const struct world_limits *limits)
 {
 	int listener;
 	struct http_server_options options = {
@@ -84,8 +85,12 @@ static void open_world(struct world *world, const char *certificate, const char 
 		.tls_certificate = certificate,
 		.tls_key = key,
 		.body_max = WORLD_BODY_MAX,
-		.connections_max = 1000,
-		.idle_timeout_s = 10,
+		.bodies_max = limits->bodies,
+		.connections_max = limits->connections,
+		.per_address_max = limits->per_address,
+		.idle_timeout_s = limits->idle_s,
+		.request_timeout_s = limits->request_s,
+		.exempt = limits->exempt,
 		.handler = handler,
 		.gone = gone,
 		.connection_gone = connection_gone,
@@ -98,14 +103,21 @@ static void open_world(struct world *world, const char *certificate, const char 
 	assert_int_equal(KW_OK, http_server_open(&options, &world->server));
 }
 
+static const struct world_limits wide = {.connections = 1000, .idle_s = 10};
+
 void world_open(struct world *world, const char *certificate, const char *key)
 {
-	open_world(world, certificate, key, false);
+	open_world(world, certificate, key, false, &wide);
+}
+
+void world_open_limited(struct world *world, const struct world_limits *limits)
+{
+	open_world(world, NULL, NULL, false, limits);
 }
 
 void world_open_asking(struct world *world, const char *certificate, const char *key)
 {
-	open_world(world, certificate, key, true);
+	open_world(world, certificate, key, true, &wide);
 }
 
 void world_close(struct world *world)

@@ -25,6 +25,13 @@ struct world {
 
 /** A listening socket on a free port. */
 int world_listener(uint16_t *port);
+/** Open on one listener, plain, with these limits (http/server.h). */
+struct world_limits {
+	unsigned connections, per_address, idle_s, request_s;
+	size_t bodies;
+	http_exempt exempt;
+};
+void world_open_limited(struct world *world, const struct world_limits *limits);
 /** Open on one listener; with certificate and key: TLS. */
 void world_open(struct world *world, const char *certificate, const char *key);
 /** The same, and clients are asked for a certificate. */

@@ -1,0 +1,282 @@
+/* How many connections there may be, and how long each may take. */
+#include "tests/http/drive.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define HEADER "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* What the server has done with all that clients did so far. */
+static void settle(struct world *world)
+{
+	for (unsigned i = 0; i < 5; i++) {
+		world_turn(world);
+	}
+}
+
+static void ask(struct world *world, struct client *client, const char *body)
+{
+	send_post(client, body);
+	await(world, client);
+	assert_int_equal(200, answer.status);
+	assert_string_equal(body, answer.body);
+}
+
+static bool is_closed(struct client *client)
+{
+	client_receive(client);
+	return client->closed;
+}
+
+static bool nobody_else(void *context, const struct sockaddr *address)
+{
+	(void)context;
+	return ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr ==
+	       inet_addr("127.0.0.3");
+}
+
+static void each_address_has_its_limit(void **state)
+{
+	const struct world_limits limits = {
+		.connections = 100, .per_address = 3, .idle_s = 60, .exempt = nobody_else};
+	struct client theirs[5], ours, proxied[5];
+	struct world world;
+
+	(void)state;
+	world_open_limited(&world, &limits);
+	for (unsigned i = 0; i < 5; i++) {
+		client_open_from(&theirs[i], "127.0.0.2", world.port);
+		settle(&world);
+		assert_int_equal(i >= 3, is_closed(&theirs[i]));
+	}
+	assert_int_equal(2, http_server_limits_count(world.server).refused);
+	/* Others come in, and a proxy has as many as it likes. */
+	client_open(&ours, world.port, NULL);
+	ask(&world, &ours, "ours");
+	for (unsigned i = 0; i < 5; i++) {
+		client_open_from(&proxied[i], "127.0.0.3", world.port);
+		ask(&world, &proxied[i], "proxied");
+		client_close(&proxied[i]);
+	}
+	/* What is closed is counted no more. */
+	for (unsigned i = 0; i < 5; i++) {
+		client_close(&theirs[i]);
+	}
+	settle(&world);
+	for (unsigned i = 0; i < 3; i++) {
+		client_open_from(&theirs[i], "127.0.0.2", world.port);
+		ask(&world, &theirs[i], "again");
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		client_close(&theirs[i]);
+	}
+	assert_int_equal(2, http_server_limits_count(world.server).refused);
+	client_close(&ours);
+	world_close(&world);
+}
+
+/* In one piece with a part of a request, the end of a connection is not noticed by the library. */
+static void who_has_closed_is_not_counted(void **state)
+{
+	const struct world_limits limits = {.connections = 100, .per_address = 3, .idle_s = 60};
+	struct client client;
+	struct world world;
+
+	(void)state;
+	world_open_limited(&world, &limits);
+	for (unsigned i = 0; i < 20; i++) {
+		client_open_from(&client, "127.0.0.2", world.port);
+		client_send_text(&client, "POST / HT");
+		client_close(&client);
+		usleep(25000); /* longer than it takes until they are looked for again */
+		settle(&world);
+	}
+	client_open_from(&client, "127.0.0.2", world.port);
+	ask(&world, &client, "served");
+	assert_int_equal(0, http_server_limits_count(world.server).refused);
+	client_close(&client);
+	world_close(&world);
+}
+
+static void a_newcomer_takes_the_place_of_the_oldest_idle(void **state)
+{
+	const struct world_limits limits = {.connections = 4, .idle_s = 60, .request_s = 60};
+	struct client kept, silent[3], slow, fresh;
+	struct world world;
+
+	(void)state;
+	world_open_limited(&world, &limits);
+	client_open(&kept, world.port, NULL);
+	ask(&world, &kept, "kept");
+	for (unsigned i = 0; i < 3; i++) {
+		client_open(&silent[i], world.port, NULL);
+		settle(&world);
+	}
+	client_open(&fresh, world.port, NULL);
+	ask(&world, &fresh, "fresh");
+	assert_true(is_closed(&silent[0]));
+	assert_false(is_closed(&silent[1]));
+	/* Those that have asked go after those that have not, and before those that are asking. */
+	client_send_text(&silent[1], HEADER);
+	settle(&world);
+	client_open(&slow, world.port, NULL);
+	client_send_text(&slow, HEADER "ab");
+	settle(&world);
+	assert_true(is_closed(&silent[2]));
+	ask(&world, &kept, "kept still");
+	assert_int_equal(4, http_server_connections(world.server));
+	client_close(&silent[0]);
+	client_open(&silent[0], world.port, NULL);
+	settle(&world);
+	assert_true(is_closed(&fresh));
+	client_send_text(&slow, "cde");
+	await(&world, &slow);
+	assert_string_equal("abcde", answer.body);
+	assert_int_equal(3, http_server_limits_count(world.server).displaced);
+	client_close(&kept);
+	client_close(&slow);
+	client_close(&fresh);
+	for (unsigned i = 0; i < 3; i++) {
+		client_close(&silent[i]);
+	}
+	world_close(&world);
+}
+
+/* Send an octet now and then until the server closes; @return after how many ms. */
+static uint64_t trickle(struct world *world, struct client *client, const char *text)
+{
+	uint64_t start = now_ms(), sent = 0;
+
+	for (uint64_t at = 0; !is_closed(client) && at < 20000; at = now_ms() - start) {
+		if (at / 100 > sent && sent < strlen(text)) {
+			client_send(client, text + sent, 1);
+			sent++;
+		}
+		world_turn(world);
+	}
+	return now_ms() - start;
+}
+
+static void the_whole_header_has_a_time(void **state)
+{
+	const struct world_limits limits = {.connections = 10, .idle_s = 2, .request_s = 1};
+	struct client client;
+	struct world world;
+	uint64_t took;
+
+	(void)state;
+	world_open_limited(&world, &limits);
+	client_open(&client, world.port, NULL);
+	took = trickle(
+		&world, &client, "POST / HTTP/1.1\r\nHost: x\r\nX-Long: aaaaaaaaaaaaaaaaaaaaaaa");
+	assert_true(took >= 900 && took < 15000);
+	assert_int_equal(1, http_server_limits_count(world.server).timed_out);
+	client_close(&client);
+	/* One that has been served may wait for longer. */
+	client_open(&client, world.port, NULL);
+	ask(&world, &client, "first");
+	took = trickle(
+		&world, &client, "POST / HTTP/1.1\r\nHost: x\r\nX-Long: aaaaaaaaaaaaaaaaaaaaaaa");
+	assert_true(took >= 1800 && took < 15000);
+	assert_int_equal(1, http_server_limits_count(world.server).timed_out);
+	client_close(&client);
+	assert_int_equal(0, world.gone);
+	settle(&world);
+	assert_int_equal(0, http_server_connections(world.server));
+	world_close(&world);
+}
+
+static void the_whole_body_has_a_time(void **state)
+{
+	const struct world_limits limits = {.connections = 10, .idle_s = 60, .request_s = 1};
+	struct client client, busy;
+	struct world world;
+	uint64_t took;
+
+	(void)state;
+	world_open_limited(&world, &limits);
+	world.keep = true;
+	/* One that has sent all of it waits for us. */
+	client_open(&busy, world.port, NULL);
+	send_post(&busy, "all");
+	await_kept(&world, 1);
+	client_open(&client, world.port, NULL);
+	client_send_text(&client, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n");
+	took = trickle(&world, &client, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+	assert_true(took >= 900 && took < 15000);
+	assert_int_equal(1, http_server_limits_count(world.server).timed_out);
+	assert_int_equal(1, world.handled);
+	world_answer_kept(&world);
+	await(&world, &busy);
+	assert_string_equal("all", answer.body);
+	client_close(&client);
+	client_close(&busy);
+	world_close(&world);
+}
+
+static void all_bodies_have_a_limit(void **state)
+{
+	const struct world_limits limits = {
+		.connections = 10, .idle_s = 60, .request_s = 60, .bodies = 10000};
+	static char large[6000];
+	struct client first, second, small;
+	struct world world;
+
+	(void)state;
+	world_open_limited(&world, &limits);
+	memset(large, 'a', sizeof(large));
+	client_open(&first, world.port, NULL);
+	client_open(&second, world.port, NULL);
+	client_open(&small, world.port, NULL);
+	client_send_text(&first, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 7000\r\n\r\n");
+	assert_int_equal(sizeof(large), client_send(&first, large, sizeof(large)));
+	settle(&world);
+	/* There is no room for another of this size, but for those of usual ones. */
+	client_send_text(&second, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 7000\r\n\r\n");
+	client_send(&second, large, sizeof(large));
+	settle(&world);
+	assert_true(is_closed(&second));
+	assert_false(is_closed(&first));
+	ask(&world, &small, "small");
+	client_close(&first);
+	client_close(&second);
+	settle(&world);
+	client_open(&second, world.port, NULL);
+	client_send_text(&second, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6000\r\n\r\n");
+	client_send(&second, large, sizeof(large));
+	await(&world, &second);
+	assert_int_equal(sizeof(large), answer.length);
+	client_close(&second);
+	client_close(&small);
+	world_close(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_address_has_its_limit),
+		cmocka_unit_test(who_has_closed_is_not_counted),
+		cmocka_unit_test(a_newcomer_takes_the_place_of_the_oldest_idle),
+		cmocka_unit_test(the_whole_header_has_a_time),
+		cmocka_unit_test(the_whole_body_has_a_time),
+		cmocka_unit_test(all_bodies_have_a_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
