@@ -48,8 +48,8 @@ KW_MUST_CHECK enum kw_err ks_device_encode(
 KW_MUST_CHECK enum kw_err ks_device_decode(
 	const uint8_t *octets, size_t length, struct ks_device *out);
 
-/** Also checks what ks_peer_put() demands of the fields. Errors as for devices. A record of version
- *  1 is read as what it says in terms of version 2; version 2 is written. */
+/** Also checks what ks_peer_put() demands of the fields. Errors as for devices. A record of an
+ *  older version is read as what it says in terms of the newest, which is written. */
 KW_MUST_CHECK enum kw_err ks_peer_encode(
 	const struct ks_peer *peer, uint8_t out[KS_PEER_RECORD_MAX], size_t *length);
 KW_MUST_CHECK enum kw_err ks_peer_decode(const uint8_t *octets, size_t length, struct ks_peer *out);

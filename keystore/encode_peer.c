@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define PEER_VERSION 2
+#define PEER_VERSION 3 /* 2: without rate; 1: one token, one KEK */
 
 enum peer_flag {
 	PEER_ANY_DEVICE = 1 << 0,
@@ -53,6 +53,12 @@ static bool credentials_valid(const struct ks_peer *peer)
 	return true;
 }
 
+static bool rate_valid(const struct ks_peer *peer)
+{
+	return peer->rate <= KS_RATE_MAX && peer->burst <= KS_RATE_MAX &&
+	       (peer->rate == 0) == (peer->burst == 0);
+}
+
 static bool sealed_kek_valid(const struct ks_sealed *sealed)
 {
 	return ks_sealed_holds(sealed, 16) || ks_sealed_holds(sealed, 24) ||
@@ -101,7 +107,7 @@ static bool peer_valid(const struct ks_peer *peer)
 	       (peer->kind == KS_PEER_AS) == (peer->as_id[0] != '\0') &&
 	       peer->net_id_count <= KS_NET_IDS_MAX && ks_delivery_valid(peer->delivery) &&
 	       ranges_valid(peer) && ks_text_valid(peer->answer_url, sizeof(peer->answer_url)) &&
-	       credentials_valid(peer) && keks_valid(peer);
+	       credentials_valid(peer) && keks_valid(peer) && rate_valid(peer);
 }
 
 static uint8_t flags_of(const struct ks_peer *peer)
@@ -170,6 +176,8 @@ enum kw_err ks_peer_encode(
 	kw_write_string(&writer, peer->answer_url);
 	write_credentials(&writer, peer);
 	write_keks(&writer, peer);
+	kw_write_u32(&writer, peer->rate);
+	kw_write_u32(&writer, peer->burst);
 	ks_record_end(&writer);
 	*length = writer.used;
 	return kw_writer_end(&writer);
@@ -283,6 +291,10 @@ static void read_peer(struct kw_reader *reader, uint8_t version, struct ks_peer 
 		kw_read_string(reader, peer->answer_url, sizeof(peer->answer_url));
 		read_credentials(reader, peer);
 		read_keks(reader, peer);
+	}
+	if (version >= 3) {
+		peer->rate = kw_read_u32(reader);
+		peer->burst = kw_read_u32(reader);
 	}
 	if ((flags & ~(version == 1 ? PEER_FLAGS_1 : PEER_FLAGS_2)) != 0) {
 		reader->failed = true;

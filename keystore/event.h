@@ -14,6 +14,7 @@ enum ks_event_kind { /* stored; never renumber */
 	KS_EVENT_REFUSED = 2,
 	KS_EVENT_REPEATED = 3,
 	KS_EVENT_SERVED = 4,
+	KS_EVENT_ALARM = 5,
 };
 
 enum ks_procedure { /* stored; never renumber */
@@ -31,7 +32,7 @@ struct ks_event {
 	struct lw_device_id id;
 	enum ks_event_kind kind;
 	enum ks_procedure procedure;
-	enum kw_err err; /* refused */
+	enum kw_err err; /* refused; alarm: what was */
 	enum lw_version registered;
 	enum lw_version mac_version;
 	bool opt_neg;
@@ -42,16 +43,18 @@ struct ks_event {
 	bool has_last;
 	uint16_t last_dev_nonce;
 	uint32_t repeats; /* at least 1 */
+	uint32_t seconds; /* alarm: in which they came, at most 2^24 - 1 */
 	uint32_t ns_peer; /* id of the peer that asked */
 };
 
 /**
- * Log a refusal, a repeated answer, or that AppSKeyReq or HomeNSReq was served, of a known device
- * (ks_join_record() logs the accepted joins). The sequence is given here, the time is the caller's. Refusals count in joins_refused, each `repeats`
- * times; repeated answers change no state.
+ * Log a refusal, a repeated answer, that AppSKeyReq or HomeNSReq was served, or an alarm, of a known
+ * device (ks_join_record() logs the accepted joins). The sequence is given here, the time is the
+ * caller's. Refusals count in joins_refused, each `repeats` times; the others change no state.
  *
  * @return KW_OK
- *         KW_E_INVALID  kind, err (a refusal has one, a repeated answer has none), repeats 0
+ *         KW_E_INVALID  kind, err (a refusal and an alarm have one, the others none), repeats 0,
+ *                       seconds (only an alarm has them)
  *         KW_E_NO_MEMORY, KW_E_STORE, KW_E_STORE_FULL, KW_E_STORE_DAMAGED
  */
 KW_MUST_CHECK enum kw_err ks_event_add(struct ks_txn *txn, const struct ks_event *event);

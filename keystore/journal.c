@@ -193,6 +193,7 @@ static enum kw_err replay_record(struct ks_journal *journal, const struct ks_rec
 		break;
 	case KS_EVENT_REPEATED:
 	case KS_EVENT_SERVED:
+	case KS_EVENT_ALARM:
 		return KW_OK;
 	}
 	if (err == KW_OK) {

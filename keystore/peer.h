@@ -18,6 +18,7 @@
 #define KS_CREDENTIALS_MAX 8
 #define KS_SHOWN_SIZE      320
 #define KS_URL_SIZE        256
+#define KS_RATE_MAX        1000000
 
 enum ks_peer_kind { /* stored; never renumber */
 	KS_PEER_NS = 1,
@@ -63,6 +64,8 @@ struct ks_peer {
 	struct lw_eui_range ranges[KS_RANGES_MAX]; /* none: every JoinEUI */
 	uint8_t range_count;
 	char answer_url[KS_URL_SIZE]; /* "": answered at once */
+	uint32_t rate;                /* requests/s, at most KS_RATE_MAX; 0: the configuration's */
+	uint32_t burst;               /* at least 1, at most KS_RATE_MAX; with rate 0: 0 */
 	uint64_t created_ms;
 	uint64_t changed_ms;
 	struct ks_credential credentials[KS_CREDENTIALS_MAX];
@@ -98,7 +101,7 @@ const struct ks_peer *ks_peer_by_credential(
  *         KW_E_EXISTS     name, AS-ID or a credential is another peer's
  *         KW_E_NOT_FOUND  no peer has this id
  *         KW_E_INVALID    no name; an AS without AS-ID or an NS with one; a text with control
- *                         characters; a count, kind, delivery or range out of bounds; another kind
+ *                         characters; a count, kind, delivery, rate or range out of bounds; another kind
  *                         than before; KEKs that contradict each other; fewer generations
  *                         than were there already
  *         KW_E_STORE, KW_E_STORE_FULL, KW_E_STORE_DAMAGED;  *peer is unchanged on any error

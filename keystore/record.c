@@ -8,6 +8,7 @@
 
 #define RECORD_VERSION 2 /* 1: without how keys were delivered, base session and procedure */
 #define ERR_MAX        999
+#define SECONDS_MAX    0xffffff /* stand where others have a JoinNonce */
 
 enum { /* stored */
 	FLAG_OPT_NEG = 0x01,
@@ -60,11 +61,12 @@ bool ks_event_valid(const struct ks_event *event)
 		event->repeats < 1 || (!event->has_last && event->last_dev_nonce != 0)) {
 		return false;
 	}
-	if (event->kind == KS_EVENT_REFUSED) {
-		return event->err < 0 && event->err >= -ERR_MAX;
+	if (event->kind == KS_EVENT_REFUSED || event->kind == KS_EVENT_ALARM) {
+		return event->err < 0 && event->err >= -ERR_MAX &&
+		       event->seconds <= (event->kind == KS_EVENT_ALARM ? SECONDS_MAX : 0);
 	}
 	return event->kind >= KS_EVENT_ACCEPTED && event->kind <= KS_EVENT_SERVED &&
-	       event->err == KW_OK;
+	       event->err == KW_OK && event->seconds == 0;
 }
 
 static uint8_t flags_of(const struct ks_event *event)
@@ -109,7 +111,8 @@ static void write_other(const struct ks_record *record, struct kw_writer *writer
 {
 	kw_write_u16(writer, (uint16_t)-record->event.err);
 	kw_write_u32(writer, record->event.repeats);
-	kw_write_u24(writer, record->event.join_nonce);
+	kw_write_u24(writer, record->event.kind == KS_EVENT_ALARM ? record->event.seconds
+								  : record->event.join_nonce);
 	kw_write_u64(writer, record->joins_refused);
 	kw_write_u8(writer, (uint8_t)record->event.procedure);
 }
@@ -187,7 +190,8 @@ static bool read_other(struct kw_reader *reader, uint8_t version, struct ks_reco
 {
 	record->event.err = (enum kw_err) - (int)kw_read_u16(reader);
 	record->event.repeats = kw_read_u32(reader);
-	record->event.join_nonce = kw_read_u24(reader);
+	*(record->event.kind == KS_EVENT_ALARM ? &record->event.seconds
+					       : &record->event.join_nonce) = kw_read_u24(reader);
 	record->joins_refused = kw_read_u64(reader);
 	if (version >= 2) {
 		record->event.procedure = (enum ks_procedure)kw_read_u8(reader);

@@ -27,7 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KS_FORMAT          3 /* what this build writes */
+#define KS_FORMAT          4 /* what this build writes */
 #define KS_MASTER_KEY_SIZE 32
 
 struct ks_store;

@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 
-/* Formats 2 and 3 have records of a newer version, but older ones are read as they are and
+/* Formats 2 to 4 have records of newer versions and kinds, but older ones are read as they are and
  * rewritten when they change. The number alone tells an older Keyward to keep its hands off. */
 static enum kw_err leave_records(struct ks_txn *txn)
 {
@@ -13,6 +13,7 @@ static enum kw_err leave_records(struct ks_txn *txn)
 const struct ks_upgrade ks_upgrades[] = {
 	{1, leave_records},
 	{2, leave_records},
+	{3, leave_records},
 	{0, NULL},
 };
 

@@ -233,6 +233,39 @@ static void procedures(void **state)
 	}
 }
 
+/* It stands for refusals that are not logged, and changes nothing of the device. */
+static void alarms(void **state)
+{
+	struct scratch *scratch = *state;
+	const struct lw_device_id id = scratch_id(1);
+	struct ks_event event = scratch_refusal(&id, 70000), events[2];
+	struct ks_txn *txn = scratch_begin(scratch);
+	uint64_t resume;
+	bool more;
+
+	event.kind = KS_EVENT_ALARM;
+	event.seconds = 0xffffff;
+	assert_int_equal(ks_event_add(txn, &event), KW_OK);
+	scratch_commit(txn);
+	for (unsigned round = 0; round < 3; round++) {
+		txn = scratch_begin(scratch);
+		assert_int_equal(
+			ks_events_get(txn, 0, false, NULL, events, 2, 99, &resume, &more), 1);
+		ks_txn_abort(txn);
+		assert_int_equal(events[0].kind, KS_EVENT_ALARM);
+		assert_int_equal(events[0].err, event.err);
+		assert_int_equal(events[0].repeats, 70000);
+		assert_int_equal(events[0].seconds, 0xffffff);
+		assert_int_equal(events[0].join_nonce, 0);
+		assert_int_equal(scratch_state(scratch, &id).joins_refused, 0);
+		if (round == 0) {
+			scratch_reopen(scratch);
+		} else {
+			scratch_fold_all(scratch);
+		}
+	}
+}
+
 static void nonsense_is_not_logged(void **state)
 {
 	struct scratch *scratch = *state;
@@ -263,7 +296,15 @@ static void nonsense_is_not_logged(void **state)
 	event.kind = KS_EVENT_SERVED; /* with an error */
 	assert_int_equal(ks_event_add(txn, &event), KW_E_INVALID);
 	event.err = KW_OK;
-	event.kind = (enum ks_event_kind)(KS_EVENT_SERVED + 1);
+	event.kind = (enum ks_event_kind)(KS_EVENT_ALARM + 1);
+	assert_int_equal(ks_event_add(txn, &event), KW_E_INVALID);
+	event.kind = KS_EVENT_ALARM; /* of nothing */
+	assert_int_equal(ks_event_add(txn, &event), KW_E_INVALID);
+	event.err = KW_E_MIC;
+	event.seconds = 0x1000000;
+	assert_int_equal(ks_event_add(txn, &event), KW_E_INVALID);
+	event = scratch_refusal(&id, 1);
+	event.seconds = 1; /* only an alarm has them */
 	assert_int_equal(ks_event_add(txn, &event), KW_E_INVALID);
 	assert_false(txn->dirty);
 	ks_txn_abort(txn);
@@ -299,6 +340,7 @@ int main(void)
 		case_of(the_ends_of_the_log),
 		case_of(refusals_are_counted),
 		case_of(procedures),
+		case_of(alarms),
 		case_of(nonsense_is_not_logged),
 		case_of(a_damaged_record_is_passed_over),
 	};

@@ -33,7 +33,12 @@ static struct ks_record sample(enum ks_event_kind kind)
 	if (kind != KS_EVENT_ACCEPTED) {
 		record.event.repeats = 77;
 		record.event.join_nonce = 0x010203;
-		record.event.err = kind == KS_EVENT_REFUSED ? KW_E_REPLAY : KW_OK;
+		if (kind == KS_EVENT_ALARM) {
+			record.event.join_nonce = 0;
+			record.event.seconds = 0x654321;
+		}
+		record.event.err =
+			kind == KS_EVENT_REFUSED || kind == KS_EVENT_ALARM ? KW_E_REPLAY : KW_OK;
 		record.event.procedure = KS_PROCEDURE_HOME_NS;
 		record.joins_refused = kind == KS_EVENT_REFUSED ? UINT64_MAX : 0;
 		return record;
@@ -63,10 +68,10 @@ static void same_record(const struct ks_record *a, const struct ks_record *b)
 
 static void records_are_read_as_written(void **state)
 {
-	static const size_t sizes[] = {0, 108, 62, 62, 62};
+	static const size_t sizes[] = {0, 108, 62, 62, 62, 62};
 
 	(void)state;
-	for (unsigned kind = KS_EVENT_ACCEPTED; kind <= KS_EVENT_SERVED; kind++) {
+	for (unsigned kind = KS_EVENT_ACCEPTED; kind <= KS_EVENT_ALARM; kind++) {
 		struct ks_record record = sample((enum ks_event_kind)kind);
 		struct ks_record again;
 		uint8_t octets[KS_RECORD_SIZE_MAX + 1] = {0};
@@ -77,6 +82,8 @@ static void records_are_read_as_written(void **state)
 		same_record(&again, &record);
 		assert_int_equal(again.event.err, record.event.err);
 		assert_int_equal(again.event.repeats, record.event.repeats);
+		assert_int_equal(again.event.seconds, record.event.seconds);
+		assert_int_equal(again.event.join_nonce, record.event.join_nonce);
 		assert_int_equal(again.event.procedure, record.event.procedure);
 		scratch_same_session(&again.session, &record.session);
 		assert_int_equal(again.joins_refused, record.joins_refused);
@@ -104,7 +111,7 @@ static void damaged_records_are_refused_or_read(void **state)
 	unsigned refused = 0;
 
 	(void)state;
-	for (unsigned kind = KS_EVENT_ACCEPTED; kind <= KS_EVENT_SERVED; kind++) {
+	for (unsigned kind = KS_EVENT_ACCEPTED; kind <= KS_EVENT_ALARM; kind++) {
 		struct ks_record record = sample((enum ks_event_kind)kind);
 		uint8_t octets[KS_RECORD_SIZE_MAX];
 		uint8_t again[KS_RECORD_SIZE_MAX];

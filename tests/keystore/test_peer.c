@@ -434,9 +434,9 @@ static void a_right_checksum_is_not_enough(void **state)
 	for (unsigned version = 0; version < 256; version++) {
 		record[0] = (uint8_t)version;
 		assert_int_equal(decode_body(record, body, &read),
-			version == 2 ? KW_OK : KW_E_STORE_DAMAGED);
+			version == 3 ? KW_OK : KW_E_STORE_DAMAGED);
 	}
-	record[0] = 2;
+	record[0] = 3;
 	for (unsigned flag = 4; flag < 256; flag *= 2) {
 		if (flag != 8 && flag != 16) {
 			record[flags_at] |= (uint8_t)flag;

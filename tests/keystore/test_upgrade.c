@@ -105,6 +105,46 @@ static void an_old_record_says_what_it_said(void **state)
 	assert_false(peer.wraps);
 }
 
+/* Version 2 ended with the KEKs. */
+static void a_record_of_version_2_has_no_rate(void **state)
+{
+	struct old old = {.has_token = true, .label = ""};
+	uint8_t record[KS_PEER_RECORD_MAX], cut[KS_PEER_RECORD_MAX];
+	struct ks_peer peer, again;
+	struct kw_writer writer;
+	size_t length;
+
+	(void)state;
+	assert_int_equal(
+		ks_peer_decode(record, write_old(&old, record, sizeof(record)), &peer), KW_OK);
+	peer.rate = 500;
+	peer.burst = 7;
+	assert_int_equal(ks_peer_encode(&peer, record, &length), KW_OK);
+	assert_int_equal(record[0], 3);
+	assert_int_equal(ks_peer_decode(record, length, &again), KW_OK);
+	assert_int_equal(again.rate, 500);
+	assert_int_equal(again.burst, 7);
+	kw_writer_init(&writer, cut, sizeof(cut));
+	kw_write_u8(&writer, 2);
+	kw_write_octets(&writer, record + 1, length - 1 - 8 - KS_CHECKSUM_SIZE);
+	ks_record_end(&writer);
+	assert_int_equal(ks_peer_decode(cut, writer.used, &again), KW_OK);
+	assert_common(&again);
+	assert_int_equal(again.credential_count, 1);
+	assert_int_equal(again.rate, 0);
+	assert_int_equal(again.burst, 0);
+	/* A rate without a burst, and the other way round, or beyond what there is. */
+	peer.burst = 0;
+	assert_int_equal(ks_peer_encode(&peer, record, &length), KW_E_INVALID);
+	peer.burst = KS_RATE_MAX + 1;
+	assert_int_equal(ks_peer_encode(&peer, record, &length), KW_E_INVALID);
+	peer.burst = 1;
+	peer.rate = 0;
+	assert_int_equal(ks_peer_encode(&peer, record, &length), KW_E_INVALID);
+	peer.rate = KS_RATE_MAX + 1;
+	assert_int_equal(ks_peer_encode(&peer, record, &length), KW_E_INVALID);
+}
+
 static void an_old_record_is_checked_too(void **state)
 {
 	static const size_t flags_at = 18;
@@ -239,7 +279,7 @@ static void a_store_of_format_1_works_on(void **state)
 	assert_int_equal(ks_peer_add_kek(fixture->store, &peer, "2024", kek.octets, 16), KW_OK);
 	assert_int_equal(peer_put(fixture, &peer), KW_OK);
 	for (int round = 0; round < 2; round++) {
-		assert_int_equal(version_of_record(fixture), 2);
+		assert_int_equal(version_of_record(fixture), 3);
 		assert_memory_equal(assert_works(fixture), &peer, sizeof(peer));
 		assert_int_equal(peer.kek_current, 2);
 		assert_true(peer.keks[0].created_ms == CHANGED_MS);
@@ -308,6 +348,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_old_record_says_what_it_said),
+		cmocka_unit_test(a_record_of_version_2_has_no_rate),
 		cmocka_unit_test(an_old_record_is_checked_too),
 		cmocka_unit_test_setup_teardown(
 			a_store_of_format_1_works_on, fixture_store, fixture_remove),
