@@ -59,6 +59,10 @@ static const struct row {
 	{KW_E_MISMATCH, "MalformedRequest", "MalformedMessage", "fields contradict PHYPayload"},
 	{KW_E_NUMBER, "MalformedRequest", "MalformedMessage", "a field has the wrong type"},
 	{KW_E_CONFLICT, "MalformedRequest", "MalformedMessage", "fields exclude each other"},
+
+	/* With HTTP 503. */
+	{KW_E_RATE, "Other", "Other", "too many requests, try again later"},
+	{KW_E_TIMEOUT, "Other", "Other", "overloaded, try again later"},
 };
 
 static const struct row other = {KW_E_SYSTEM, "Other", "Other", "internal error, try again later"};

@@ -62,6 +62,7 @@ static const struct {
 	{KW_E_NO_HOME, "the device has no home network yet"},
 	{KW_E_NET_ID, "the device cannot be on this network"},
 	{KW_E_REJOIN, "the device has no 1.1 session to rejoin from"},
+	{KW_E_RATE, "too many requests"},
 };
 
 const char *kw_err_text(enum kw_err err)

@@ -76,6 +76,7 @@ enum kw_err {
 	KW_E_NO_HOME = -81, /* the device has no home network yet */
 	KW_E_NET_ID = -82,  /* NetID of a Rejoin-request is none that the device may be on */
 	KW_E_REJOIN = -83,  /* the device has no 1.1 session, so it cannot rejoin */
+	KW_E_RATE = -84,    /* more requests than this peer or device may have in this time */
 };
 
 /** What an error means, for people: a short text without a full stop. Never NULL. */

@@ -153,6 +153,14 @@ static void print_keks(const json_t *peer)
 	}
 }
 
+static void print_rate(const json_t *peer)
+{
+	if (json_is_integer(json_object_get(peer, "rate"))) {
+		printf("%-18s %" PRIu64 "/s, %" PRIu64 " at once\n", "rate",
+			cli_member_number(peer, "rate"), cli_member_number(peer, "burst"));
+	}
+}
+
 void cli_peer_print(const struct cli_peer_kind *kind, const json_t *peer)
 {
 	cli_print_member("name", peer, "name");
@@ -170,6 +178,7 @@ void cli_peer_print(const struct cli_peer_kind *kind, const json_t *peer)
 	}
 	print_credentials(json_object_get(peer, "credentials"));
 	cli_print_member("answer URL", peer, "answer_url");
+	print_rate(peer);
 	print_keks(peer);
 	cli_print_member("AppSKey delivery", peer, "app_s_key");
 	if (kind == &cli_peer_as) {

@@ -12,16 +12,20 @@ enum {
 	OPTION_ANY_DEVICE,
 	OPTION_NO_ANY_DEVICE,
 	OPTION_ANSWER_URL,
+	OPTION_RATE,
 	OPTION_CLEAR,
 	OPTION_NO_CLEAR,
 	OPTION_PRINT_CONFIG,
 	OPTION_URL,
 };
 
+#define RATE_MAX 1000000
+
 #define SHARED_OPTIONS                                                                  \
 	CLI_CREDENTIAL_OPTIONS{"kek-label", required_argument, NULL, OPTION_KEK_LABEL}, \
 		{"kek-file", required_argument, NULL, OPTION_KEK_FILE},                 \
 		{"answer-url", required_argument, NULL, OPTION_ANSWER_URL},             \
+		{"rate", required_argument, NULL, OPTION_RATE},                         \
 		{"app-s-key", required_argument, NULL, CLI_OPTION_APP_S_KEY},
 
 const struct option cli_peer_ns_options[] = {
@@ -55,6 +59,47 @@ static void take_range(
 	cli_list_add(&wish->ranges, command, "--join-eui", value);
 }
 
+/* Digits up to `end`; 0 for what is no number from 1 to RATE_MAX. */
+static json_int_t read_rate(const char *text, char end)
+{
+	json_int_t number = 0;
+
+	for (; *text >= '0' && *text <= '9' && number <= RATE_MAX; text++) {
+		number = 10 * number + (*text - '0');
+	}
+	return *text == end && number <= RATE_MAX ? number : 0;
+}
+
+static void take_rate(
+	struct cli_peer_wish *wish, const struct cli_command *command, const char *value)
+{
+	const char *slash = strchr(value, '/');
+
+	wish->has_rate = true;
+	wish->rate = 0;
+	wish->burst = 0;
+	if (strcmp(value, "default") == 0) {
+		return;
+	}
+	wish->rate = read_rate(value, slash != NULL ? '/' : '\0');
+	wish->burst = slash != NULL ? read_rate(slash + 1, '\0') : 0;
+	if (wish->rate == 0 || (slash != NULL && wish->burst == 0)) {
+		cli_usage(command, "--rate: write requests a second, as 500, or with a burst, as "
+				   "500/2000, each from 1 to 1000000, or default");
+	}
+}
+
+static void add_rate(const struct cli_peer_wish *wish, json_t *body)
+{
+	if (!wish->has_rate) {
+		return;
+	}
+	json_object_set_new(body, "rate", wish->rate != 0 ? json_integer(wish->rate) : json_null());
+	if (wish->burst != 0) {
+		json_object_set_new(body, "burst", json_integer(wish->burst));
+	}
+}
+
 static void take_option(struct cli_peer_wish *wish, const struct cli_command *command, int option,
 	const char *value)
 {
@@ -75,6 +120,9 @@ static void take_option(struct cli_peer_wish *wish, const struct cli_command *co
 		break;
 	case OPTION_ANSWER_URL:
 		wish->answer_url = value;
+		break;
+	case OPTION_RATE:
+		take_rate(wish, command, value);
 		break;
 	case OPTION_PRINT_CONFIG:
 		wish->print_config = value;
@@ -161,7 +209,7 @@ bool cli_peer_wish_is_empty(const struct cli_peer_wish *wish)
 {
 	return cli_policy_is_empty(&wish->policy) && !cli_credential_is_wished(&wish->credential) &&
 	       !wish->has_ranges && !wish->has_any_device && !wish->has_clear &&
-	       wish->answer_url == NULL && wish->kek_label == NULL;
+	       wish->answer_url == NULL && wish->kek_label == NULL && !wish->has_rate;
 }
 
 FILE *cli_peer_wish_words(const struct cli *cli, const struct cli_peer_wish *wish)
@@ -205,6 +253,7 @@ int cli_peer_wish_members(
 		json_object_set_new(body, "app_s_key_in_clear", json_boolean(wish->clear));
 	}
 	cli_set_text(body, "answer_url", wish->answer_url);
+	add_rate(wish, body);
 	status = cli_credential_members(
 		&wish->credential, cli_peer_wish_words(cli, wish), body, token);
 	return status == CLI_DONE ? add_kek(cli, wish, body) : status;

@@ -11,6 +11,9 @@
 	"  --kek-file F      the KEK: hexadecimal digits of 16, 24 or 32 octets, in a file of\n" \
 	"                    mode 0600, or - for standard input\n"                               \
 	"  --answer-url U    where answers are posted to (https), instead of in the response\n"  \
+	"  --rate N[/BURST]  requests a second that are answered, and how many at once "         \
+	"(default:\n"                                                                            \
+	"                    two seconds'); default: peer_rate of the configuration\n"           \
 	"  --app-s-key MODE  how AppSKey is delivered: inline, inline-id, wrapped, fetch, "      \
 	"default\n"
 
@@ -29,6 +32,9 @@ struct cli_peer_wish {
 	bool has_clear;
 	bool clear;
 	const char *answer_url;
+	bool has_rate;
+	json_int_t rate;  /* 0: the configuration's */
+	json_int_t burst; /* 0: not given */
 	const char *kek_label;
 	const char *kek_file;
 	const char *print_config;

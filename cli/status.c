@@ -46,6 +46,10 @@ static void print_joins(const json_t *status)
 	cli_print_member("  unknown devices", joins, "unknown_devices");
 	cli_print_member("  wrong MIC", joins, "mic_failures");
 	cli_print_member("  missing KEK", joins, "missing_keks");
+	cli_print_member("  over a rate", joins, "rate_refused");
+	cli_print_member("  too late", joins, "late_refused");
+	cli_print_member("MIC alarms", joins, "mic_alarms");
+	cli_print_member("replay alarms", joins, "replay_alarms");
 	if (uptime > 0) {
 		printf("%-18s %.2f/s on average over %" PRIu64 " s\n", "rate",
 			(double)accepted / (double)uptime, uptime);
@@ -74,7 +78,10 @@ static void print_fronts(const json_t *fronts)
 	printf("\n");
 	cli_print_member("requests", fronts, "requests");
 	cli_print_member("  not HTTP 200", fronts, "http_refused");
+	cli_print_member("  HTTP 503", fronts, "busy");
 	cli_print_member("connections", fronts, "connections");
+	cli_print_member("  refused", fronts, "connections_refused");
+	cli_print_member("  timed out", fronts, "connections_timed_out");
 	cli_print_member("answers posted", fronts, "answers_posted");
 	cli_print_member("  given up", fronts, "answers_failed");
 	cli_print_member("TLS ends", fronts, "tls_expires");

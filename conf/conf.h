@@ -50,6 +50,10 @@ struct conf {
 		char trusted_proxies[CONF_PROXIES_MAX][CONF_WORD_SIZE];
 		size_t proxy_count;
 		char proxy_header[CONF_WORD_SIZE]; /* one of those that http/proxy_cert.h reads */
+		unsigned connections;              /* of each front */
+		unsigned connections_per_address;
+		unsigned idle_timeout_s;
+		unsigned request_timeout_s;
 	} server;
 	struct {
 		char path[CONF_PATH_SIZE];
@@ -58,6 +62,8 @@ struct conf {
 	} keystore;
 	struct {
 		unsigned repeat_window_s;
+		unsigned
+			peer_rate; /* requests/s of a peer without a rate of its own; 0: no limit */
 	} join;
 	struct {
 		char socket[CONF_PATH_SIZE];

@@ -97,6 +97,21 @@ READER(read_seconds)
 	return KW_OK;
 }
 
+READER(read_number)
+{
+	uint64_t value;
+	const char *at = text;
+
+	(void)directory;
+	if (!number_read(&at, &value) || *at != '\0' || value < setting->min ||
+		value > setting->max) {
+		return conf_fail(why, KW_E_INVALID, "\"%s\" is not a number from %llu to %llu",
+			text, (unsigned long long)setting->min, (unsigned long long)setting->max);
+	}
+	*(unsigned *)value_of(setting, conf) = (unsigned)value;
+	return KW_OK;
+}
+
 READER(read_size)
 {
 	uint64_t value;
@@ -376,12 +391,22 @@ const struct conf_setting conf_settings[] = {
 		.standard = "/etc/ssl/certs/ca-certificates.crt", .if_there = true},
 	{"server", "trusted_proxies", read_proxies, .standard = "", .repeatable = true},
 	{"server", "proxy_header", read_proxy_header, .standard = "Client-Cert"},
+	{"server", "connections", read_number, AT(server.connections), .min = 16, .max = 1000000,
+		.standard = "16384"},
+	{"server", "connections_per_address", read_number, AT(server.connections_per_address),
+		.min = 1, .max = 65535, .standard = "1024"},
+	{"server", "idle_timeout", read_seconds, AT(server.idle_timeout_s), .min = 1, .max = 3600,
+		.standard = "30"},
+	{"server", "request_timeout", read_seconds, AT(server.request_timeout_s), .min = 1,
+		.max = 3600, .standard = "10"},
 	{"keystore", "path", read_path, AT(keystore.path), .standard = "/var/lib/keyward"},
 	{"keystore", "master_key", read_master_key, .standard = "file:/etc/keyward/master.key"},
 	{"keystore", "map_size", read_size, AT(keystore.map_size), .min = MAP_SIZE_MIN,
 		.max = MAP_SIZE_MAX, .standard = "64G"},
 	{"join", "repeat_window", read_seconds, AT(join.repeat_window_s), .min = 1, .max = 3600,
 		.standard = "10"},
+	{"join", "peer_rate", read_number, AT(join.peer_rate), .min = 0, .max = 1000000,
+		.standard = "0"},
 	{"admin", "socket", read_socket, AT(admin.socket), .standard = "/run/keyward/admin.sock"},
 	{"admin", "listen", read_unsupported, .standard = ""},
 	{"log", "level", read_level, .standard = "info"},

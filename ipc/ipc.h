@@ -149,9 +149,13 @@ struct ipc_backend_req {
 	uint8_t session_key_id[IPC_SESSION_ID_SIZE]; /* AppSKeyReq */
 	char as_id[IPC_NAME_SIZE]; /* AppSKeyReq: SenderID; "": longer than any AS-ID here */
 	struct ipc_credential credentials[IPC_CREDENTIALS_MAX];
-	uint8_t reserved[4];
+	uint32_t arrived_ms; /* monotonic clock, its low 32 bits: when the front had all of it */
 };
 static_assert(sizeof(struct ipc_backend_req) == 448, "layout");
+
+/** A request that has waited for longer is not worked on: KW_E_TIMEOUT. Its device listens 5 s after it
+ *  was sent for the first time, and the network has its part of that. */
+#define IPC_LATE_MS 1500
 
 /** A key for the wire: 16 octets in the clear or 24 under a KEK; length 0: not part of it. */
 struct ipc_key {
@@ -187,11 +191,14 @@ static_assert(sizeof(struct ipc_backend_ans) == 384, "layout");
 /** What a front counted since its start. */
 struct ipc_report {
 	uint64_t requests;
-	uint64_t http_refused;       /* answered with another HTTP status than 200 */
-	uint64_t connections;        /* open now */
-	uint64_t answers_posted;     /* asynchronous answers that the peer took */
-	uint64_t answers_failed;     /* given up, or refused for want of room */
-	uint64_t tls_expires_s;      /* Unix time at which the certificate ends; 0: plain HTTP */
+	uint64_t http_refused;          /* answered with another HTTP status than 200 */
+	uint64_t busy;                  /* part of http_refused: 503 */
+	uint64_t connections;           /* open now */
+	uint64_t connections_refused;   /* too many of one address, or closed for newer ones */
+	uint64_t connections_timed_out; /* before the first request, or in the middle of one */
+	uint64_t answers_posted;        /* asynchronous answers that the peer took */
+	uint64_t answers_failed;        /* given up, or refused for want of room */
+	uint64_t tls_expires_s;         /* Unix time at which the certificate ends; 0: plain HTTP */
 	struct kw_histogram latency; /* last octet of the request to the answer being ready, us */
 };
 
@@ -208,6 +215,16 @@ struct ipc_status {
 	uint64_t unknown_devices; /* part of joins_refused */
 	uint64_t mic_failures;    /* part of joins_refused */
 	uint64_t missing_keks;    /* refused for want of a KEK: an alarm */
+	uint64_t rate_refused;    /* part of joins_refused: over the rate of a peer or device */
+	uint64_t late_refused;    /* part of joins_refused: had waited for too long */
+	uint64_t mic_alarms;    /* devices for which wrong MICs came again and again, each minute */
+	uint64_t replay_alarms; /* the same of used nonces */
+	uint64_t rate_ms;       /* when the last was; 0: none */
+	uint64_t mic_alarm_ms;
+	uint64_t replay_alarm_ms;
+	uint8_t mic_alarm_dev_eui[LW_EUI_SIZE]; /* of the last */
+	uint8_t replay_alarm_dev_eui[LW_EUI_SIZE];
+	char rate_peer[IPC_NAME_SIZE];
 	uint64_t commits;
 	uint64_t commit_us_total; /* time spent making commits durable */
 	uint64_t commit_us_max;
@@ -385,6 +402,7 @@ enum ipc_peer_set {
 	IPC_PEER_SET_HEADER = 1 << 11,
 	IPC_PEER_SET_CERTIFICATE = 1 << 12,
 	IPC_PEER_SET_SUBJECT = 1 << 13,
+	IPC_PEER_SET_RATE = 1 << 14, /* rate and burst */
 };
 
 struct ipc_range {
@@ -428,12 +446,15 @@ struct ipc_peer {
 	char name[IPC_NAME_SIZE];
 	char as_id[IPC_NAME_SIZE];
 	char answer_url[IPC_URL_SIZE];
+	uint32_t rate;  /* requests/s; 0: peer_rate of the configuration */
+	uint32_t burst; /* 0 with rate 0 */
 	uint64_t created_ms;
 	uint64_t changed_ms;
 	struct ipc_shown_credential credentials[IPC_CREDENTIALS_MAX];
 	struct ipc_kek keks[IPC_KEKS_MAX]; /* oldest first */
 };
-static_assert(sizeof(struct ipc_peer) == 3904, "layout");
+static_assert(sizeof(struct ipc_peer) == 3912, "layout");
+#define IPC_RATE_MAX 1000000
 
 struct ipc_given_credential {
 	struct ipc_credential credential;
@@ -452,7 +473,7 @@ struct ipc_peer_req {
 	struct ipc_given_credential credentials[IPC_CREDENTIALS_MAX];
 	struct ipc_peer peer; /* its credentials and keks are not looked at */
 };
-static_assert(sizeof(struct ipc_peer_req) == 6992, "layout");
+static_assert(sizeof(struct ipc_peer_req) == 7000, "layout");
 
 struct ipc_peer_ans {
 	struct ipc_peer peer;
@@ -472,6 +493,8 @@ enum ipc_event_kind { /* stored; never renumber */
 	IPC_EVENT_REFUSED = 2,
 	IPC_EVENT_REPEATED = 3, /* an identical request got the identical answer */
 	IPC_EVENT_SERVED = 4,   /* AppSKeyReq or HomeNSReq answered */
+	IPC_EVENT_ALARM =
+		5, /* refusals (err MIC or REPLAY) that came again and again: `repeats` of them */
 };
 
 enum ipc_event_procedure { /* stored; never renumber */
@@ -502,7 +525,8 @@ struct ipc_event {
 	uint32_t repeats; /* how many refusals of the same kind this entry stands for, at least 1 */
 	uint8_t counts_dev_nonce;
 	uint8_t procedure; /* enum ipc_event_procedure */
-	uint8_t reserved[6];
+	uint8_t reserved[2];
+	uint32_t seconds; /* alarm: in which they came */
 	char peer[IPC_NAME_SIZE];
 };
 static_assert(sizeof(struct ipc_event) == 128, "layout");

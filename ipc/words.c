@@ -75,6 +75,7 @@ static const struct {
 	{KW_E_MASTER_KEY, "the master key is not the one that sealed this device's keys"},
 	{KW_E_BUSY, "overloaded; the device will try again"},
 	{KW_E_TIMEOUT, "no answer in time; the device will try again"},
+	{KW_E_RATE, "too many requests at a time; the device will try again"},
 };
 
 /* Fields that do not read; the event does not hold which. */
@@ -351,6 +352,20 @@ static void add_served(struct words *words)
 	}
 }
 
+/* Nobody is kept out because of it, which the reader should know. */
+static void add_alarm(struct words *words)
+{
+	const struct ipc_event *event = words->event;
+	if (event->err == KW_E_MIC) {
+		add(words, "MIC guessing: %u wrong MICs", (unsigned)event->repeats);
+	} else {
+		add(words, "replay flood: %u used nonces", (unsigned)event->repeats);
+	}
+	add(words, " in %u s from NetID %s (%s)", (unsigned)event->seconds, words->net_id,
+		peer_or(words, "unknown"));
+	add(words, "; the device can join as before");
+}
+
 void ipc_event_words(const struct ipc_event *event, char out[IPC_TEXT_SIZE])
 {
 	struct words words;
@@ -374,6 +389,9 @@ void ipc_event_words(const struct ipc_event *event, char out[IPC_TEXT_SIZE])
 		add(&words, "refused: ");
 		add_reason(&words);
 		break;
+	case IPC_EVENT_ALARM:
+		add_alarm(&words);
+		return;
 	default:
 		add(&words, "an event of a kind that this version does not know");
 	}

@@ -32,6 +32,20 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static void alarms_status(const struct js_alarms *alarms, struct ipc_status *status)
+{
+	status->mic_alarms = alarms->count[JS_SUSPECTS_MIC];
+	status->replay_alarms = alarms->count[JS_SUSPECTS_REPLAY];
+	status->mic_alarm_ms = alarms->last_ms[JS_SUSPECTS_MIC];
+	status->replay_alarm_ms = alarms->last_ms[JS_SUSPECTS_REPLAY];
+	status->rate_ms = alarms->rate_ms;
+	memcpy(status->mic_alarm_dev_eui, alarms->last_dev_eui[JS_SUSPECTS_MIC].octets,
+		LW_EUI_SIZE);
+	memcpy(status->replay_alarm_dev_eui, alarms->last_dev_eui[JS_SUSPECTS_REPLAY].octets,
+		LW_EUI_SIZE);
+	memcpy(status->rate_peer, alarms->rate_peer, sizeof(status->rate_peer));
+}
+
 static enum kw_err get_status(const struct js_question *question, void *answer)
 {
 	struct js_vault *vault = question->vault;
@@ -51,6 +65,8 @@ static enum kw_err get_status(const struct js_question *question, void *answer)
 		.unknown_devices = counters->unknown_devices,
 		.mic_failures = counters->mic_failures,
 		.missing_keks = counters->missing_keks,
+		.rate_refused = counters->rate_refused,
+		.late_refused = counters->late_refused,
 		.commits = vault->commits,
 		.commit_us_total = vault->commit_us_total,
 		.commit_us_max = vault->commit_us_max,
@@ -72,13 +88,17 @@ static enum kw_err get_status(const struct js_question *question, void *answer)
 		status->fronts++;
 		status->reports.requests += report->requests;
 		status->reports.http_refused += report->http_refused;
+		status->reports.busy += report->busy;
 		status->reports.connections += report->connections;
+		status->reports.connections_refused += report->connections_refused;
+		status->reports.connections_timed_out += report->connections_timed_out;
 		status->reports.answers_posted += report->answers_posted;
 		status->reports.answers_failed += report->answers_failed;
 		status->reports.tls_expires_s =
 			sooner(status->reports.tls_expires_s, report->tls_expires_s);
 		kw_histogram_merge(&status->reports.latency, &report->latency);
 	}
+	alarms_status(&vault->backend.alarms, status);
 	js_admin_peers_status(vault, status);
 	return KW_OK;
 }

@@ -1,6 +1,6 @@
 #include "js/backend.h"
 
-#include "base/log.h"
+#include "base/log_gate.h"
 #include "base/secret.h"
 
 #include <openssl/evp.h>
@@ -11,6 +11,8 @@
 enum kw_err js_backend_init(
 	struct js_backend *backend, struct ks_store *store, uint64_t repeat_window_ms)
 {
+	enum kw_err err;
+
 	memset(backend, 0, sizeof(*backend));
 	backend->store = store;
 	backend->repeat_window_ms = repeat_window_ms;
@@ -20,11 +22,17 @@ enum kw_err js_backend_init(
 		js_backend_finish(backend);
 		return KW_E_CRYPTO;
 	}
-	return KW_OK;
+	err = js_suspects_init(&backend->suspects, ks_store_env(store));
+	if (err != KW_OK) {
+		js_backend_finish(backend);
+	}
+	return err;
 }
 
 void js_backend_finish(struct js_backend *backend)
 {
+	js_suspects_finish(&backend->suspects);
+	js_rates_finish(&backend->rates);
 	EVP_MD_CTX_free(backend->digest);
 	EVP_MD_free(backend->sha256);
 	backend->digest = NULL;
@@ -47,11 +55,77 @@ static enum kw_err run_procedure(struct js_backend *backend, struct ks_txn *txn,
 	}
 }
 
+/* Of whom nobody listens any more: the front has given up, or will have. */
+static bool is_late(const struct js_backend *backend, const struct ipc_backend_req *request)
+{
+	const uint32_t now_ms = (uint32_t)(kw_mono_us(ks_store_env(backend->store)) / 1000);
+	const uint32_t age_ms = now_ms - request->arrived_ms;
+
+	return request->arrived_ms != 0 && age_ms > IPC_LATE_MS && age_ms < UINT32_MAX / 2;
+}
+
+static void log_rate(const struct js_attempt *attempt)
+{
+	static struct kw_log_gate gate;
+
+	if (kw_log_gate(&gate, &kw_env_system, KW_LOG_WARNING, "join")) {
+		kw_log(KW_LOG_WARNING, "join", "refused: over the rate of the peer",
+			KW_STR("peer", attempt->peer->name));
+	}
+}
+
+/* What the peer may ask in this time, whatever it asks: what follows is the vault's time. */
+static enum kw_err check_rate(struct js_backend *backend, const struct js_attempt *attempt)
+{
+	const struct ks_peer *peer = attempt->peer;
+	const uint32_t rate = peer->rate != 0 ? peer->rate : backend->peer_rate;
+	const uint32_t burst = peer->rate != 0 ? peer->burst : JS_RATE_BURST_S * rate;
+
+	if (js_rate_take(&backend->rates, peer->id, rate, burst,
+		    kw_mono_us(ks_store_env(backend->store)))) {
+		return KW_OK;
+	}
+	backend->alarms.rate_ms = attempt->now_ms;
+	memcpy(backend->alarms.rate_peer, peer->name, sizeof(backend->alarms.rate_peer));
+	log_rate(attempt);
+	return KW_E_RATE;
+}
+
+/* To check one costs up to ten derivations, and a device that cannot rejoin has its session still. */
+static enum kw_err check_rejoin_rate(struct js_backend *backend, const struct js_attempt *attempt)
+{
+	const struct ipc_backend_req *request = attempt->request;
+	struct lw_device_id id;
+
+	if (request->procedure != IPC_PROCEDURE_REJOIN) {
+		return KW_OK;
+	}
+	memcpy(id.join_eui.octets, request->receiver, LW_EUI_SIZE);
+	memcpy(id.dev_eui.octets, request->dev_eui, LW_EUI_SIZE);
+	return js_suspects_may_rejoin(
+		       &backend->suspects, &id, kw_mono_us(ks_store_env(backend->store)))
+		       ? KW_OK
+		       : KW_E_RATE;
+}
+
 static enum kw_err process(struct js_backend *backend, struct ks_txn *txn,
 	struct js_attempt *attempt, struct ipc_backend_ans *ans)
 {
-	enum kw_err err = js_attempt_sender(backend->store, &backend->probe, attempt);
+	enum kw_err err = is_late(backend, attempt->request) ? KW_E_TIMEOUT : KW_OK;
+	enum kw_err limit = KW_OK;
 
+	if (err == KW_OK) {
+		err = js_attempt_sender(backend->store, &backend->probe, attempt);
+	}
+	if (attempt->peer != NULL) {
+		limit = check_rate(backend, attempt);
+	}
+	if (limit == KW_OK && err == KW_OK) {
+		limit = check_rejoin_rate(backend, attempt);
+	}
+	if (limit != KW_OK || err == KW_E_TIMEOUT) {
+		return limit != KW_OK ? limit : err;
+	}
 	if (err == KW_OK && attempt->request->procedure == IPC_PROCEDURE_ERROR_NOTIF) {
 		return KW_OK;
 	}
@@ -101,8 +175,8 @@ static void note_last(const struct js_attempt *attempt, struct ks_event *event)
 }
 
 /* The numbers that the join log's words need; the MIC decides whether a frame may be quoted. */
-static void note_event(struct js_backend *backend, const struct js_attempt *attempt,
-	enum ks_event_kind kind, enum kw_err err)
+static struct ks_event event_of(
+	const struct js_attempt *attempt, enum ks_event_kind kind, enum kw_err err)
 {
 	const struct ipc_backend_req *request = attempt->request;
 	struct ks_event event = {
@@ -126,7 +200,78 @@ static void note_event(struct js_backend *backend, const struct js_attempt *atte
 	if (kind != KS_EVENT_REFUSED) {
 		event.join_nonce = attempt->session.join_nonce;
 	}
+	return event;
+}
+
+static void log_alarm(const struct js_attempt *attempt, const struct ks_event *alarm)
+{
+	static struct kw_log_gate gate;
+	const char *words = alarm->err == KW_E_MIC
+				    ? "MIC guessing: wrong MICs come again and again"
+				    : "replay flood: used nonces come again and again";
+
+	if (kw_log_gate(&gate, &kw_env_system, KW_LOG_WARNING, "join")) {
+		kw_log(KW_LOG_WARNING, "join", words, KW_EUI("dev_eui", alarm->id.dev_eui.octets),
+			KW_NET_ID("net_id", alarm->net_id.octets),
+			KW_STR("peer", attempt->peer->name), KW_NUM("count", alarm->repeats),
+			KW_NUM("seconds", alarm->seconds));
+	}
+}
+
+static void raise_alarm(
+	struct js_backend *backend, const struct js_attempt *attempt, const struct ks_event *alarm)
+{
+	const enum js_suspects_kind kind =
+		alarm->err == KW_E_MIC ? JS_SUSPECTS_MIC : JS_SUSPECTS_REPLAY;
+
+	backend->alarms.count[kind]++;
+	backend->alarms.last_ms[kind] = attempt->now_ms;
+	backend->alarms.last_dev_eui[kind] = alarm->id.dev_eui;
+	js_refusals_add(&backend->refusals, alarm);
+	log_alarm(attempt, alarm);
+}
+
+static void note_refusal(
+	struct js_backend *backend, const struct js_attempt *attempt, enum kw_err err)
+{
+	const struct ks_event event = event_of(attempt, KS_EVENT_REFUSED, err);
+	struct ks_event alarm;
+
+	switch (js_suspects_note(
+		&backend->suspects, &event, kw_mono_us(ks_store_env(backend->store)), &alarm)) {
+	case JS_SUSPECTS_USUAL:
+		js_refusals_add(&backend->refusals, &event);
+		break;
+	case JS_SUSPECTS_RAISED:
+		raise_alarm(backend, attempt, &alarm);
+		break;
+	case JS_SUSPECTS_COUNTED:
+		break;
+	}
+}
+
+static void note_event(
+	struct js_backend *backend, const struct js_attempt *attempt, enum ks_event_kind kind)
+{
+	const struct ks_event event = event_of(attempt, kind, KW_OK);
+
 	js_refusals_add(&backend->refusals, &event);
+}
+
+bool js_backend_watches(const struct js_backend *backend)
+{
+	return backend->suspects.alarmed > 0;
+}
+
+void js_backend_tick(struct js_backend *backend)
+{
+	const struct kw_env *env = ks_store_env(backend->store);
+	struct ks_event alarm;
+
+	while (js_suspects_end(&backend->suspects, kw_mono_us(env), &alarm)) {
+		alarm.time_ms = kw_now_ms(env);
+		js_refusals_add(&backend->refusals, &alarm);
+	}
 }
 
 static bool is_join(const struct js_attempt *attempt)
@@ -141,11 +286,11 @@ static void note(struct js_backend *backend, const struct js_attempt *attempt, e
 		return;
 	}
 	if (err != KW_OK) {
-		note_event(backend, attempt, KS_EVENT_REFUSED, err);
+		note_refusal(backend, attempt, err);
 	} else if (!is_join(attempt)) {
-		note_event(backend, attempt, KS_EVENT_SERVED, err);
+		note_event(backend, attempt, KS_EVENT_SERVED);
 	} else if (attempt->repeated) {
-		note_event(backend, attempt, KS_EVENT_REPEATED, err);
+		note_event(backend, attempt, KS_EVENT_REPEATED);
 	}
 }
 
@@ -158,6 +303,8 @@ static void count(struct js_backend *backend, const struct js_attempt *attempt, 
 		counters->unknown_devices += err == KW_E_NO_DEVICE;
 		counters->mic_failures += err == KW_E_MIC;
 		counters->missing_keks += err == KW_E_NO_KEK;
+		counters->rate_refused += err == KW_E_RATE;
+		counters->late_refused += err == KW_E_TIMEOUT;
 		return;
 	}
 	if (!is_join(attempt)) {
@@ -172,6 +319,7 @@ static void count(struct js_backend *backend, const struct js_attempt *attempt, 
 
 void js_backend_kek_missing(const struct js_attempt *attempt, const struct ks_peer *wanting)
 {
+	static struct kw_log_gate gate;
 	const char *help = "keyward kek add --as NAME --kek-label L --kek-file F";
 
 	if (wanting == NULL) {
@@ -180,6 +328,9 @@ void js_backend_kek_missing(const struct js_attempt *attempt, const struct ks_pe
 			       : "keyward as add NAME --as-id ID --kek-label L --kek-file F";
 	} else if (wanting->kind == KS_PEER_NS) {
 		help = "keyward kek add --ns NAME --kek-label L --kek-file F";
+	}
+	if (!kw_log_gate(&gate, &kw_env_system, KW_LOG_ERROR, "join")) {
+		return;
 	}
 	kw_log(KW_LOG_ERROR, "join", "refused: the key encryption key is missing",
 		KW_EUI("dev_eui", attempt->device.id.dev_eui.octets),

@@ -14,7 +14,9 @@
 
 #include "ipc/ipc.h"
 #include "js/attempt.h"
+#include "js/rate.h"
 #include "js/refusals.h"
+#include "js/suspects.h"
 #include "keystore/store.h"
 
 #include <openssl/types.h>
@@ -27,26 +29,41 @@ struct js_counters {
 	uint64_t mic_failures;
 	uint64_t missing_keks;
 	uint64_t dev_nonces_high;
+	uint64_t rate_refused;
+	uint64_t late_refused;
+};
+
+/** What operators are told of while it is recent. */
+struct js_alarms {
+	uint64_t count[JS_SUSPECTS_KINDS];
+	uint64_t last_ms[JS_SUSPECTS_KINDS]; /* 0: none yet */
+	struct lw_eui last_dev_eui[JS_SUSPECTS_KINDS];
+	uint64_t rate_ms; /* a peer was over its rate; 0: none yet */
+	char rate_peer[KS_NAME_SIZE];
 };
 
 struct js_backend {
 	struct ks_store *store; /* borrowed */
 	uint64_t repeat_window_ms;
+	uint32_t peer_rate; /* of a peer without a rate of its own; 0: no limit, as after init */
 	struct js_counters counters;
 	struct js_refusals refusals;
+	struct js_rates rates;
+	struct js_suspects suspects;
+	struct js_alarms alarms;
 	struct js_probe probe;
 	EVP_MD *sha256; /* fetched once */
 	EVP_MD_CTX *digest;
 };
 
-/** @return KW_OK, KW_E_CRYPTO */
+/** @return KW_OK, KW_E_CRYPTO, KW_E_NO_MEMORY, KW_E_SYSTEM (no randomness) */
 KW_MUST_CHECK enum kw_err js_backend_init(
 	struct js_backend *backend, struct ks_store *store, uint64_t repeat_window_ms);
 void js_backend_finish(struct js_backend *backend);
 
 /**
- * Work out the answer to one request. ans->err says how it went; on a refusal every field but
- * number and peer is zero. An accepted join is recorded in `txn`, which the caller must commit
+ * Work out the answer to one request. ans->err says how it went (KW_E_TIMEOUT: it came too late to be
+ * worked on, KW_E_RATE: it was one too many); on a refusal every field but number and peer is zero. An accepted join is recorded in `txn`, which the caller must commit
  * before the answer leaves; if the commit fails the answer must be replaced by js_backend_void().
  *
  * The answer holds session keys: the caller wipes it once sent.
@@ -58,6 +75,11 @@ const struct ks_peer *js_backend_answer(struct js_backend *backend, struct ks_tx
 
 /** Turn an answer into a refusal because its commit failed. Refusals stay as they are. */
 void js_backend_void(struct js_backend *backend, struct ipc_backend_ans *ans, enum kw_err err);
+
+/** Let the join log have what came of alarms whose minute is over. About once a second while
+ *  js_backend_watches(). */
+void js_backend_tick(struct js_backend *backend);
+bool js_backend_watches(const struct js_backend *backend);
 
 /** A key that must be wrapped cannot be: the alarm. `wanting` as of js_delivery_choose(). */
 void js_backend_kek_missing(const struct js_attempt *attempt, const struct ks_peer *wanting);

@@ -5,13 +5,14 @@
 static_assert(KS_NAME_SIZE == IPC_NAME_SIZE && KS_LABEL_SIZE == IPC_LABEL_SIZE &&
 		      KS_NET_IDS_MAX == IPC_NET_IDS_MAX && KS_RANGES_MAX == IPC_RANGES_MAX &&
 		      KS_CREDENTIALS_MAX == IPC_CREDENTIALS_MAX && KS_KEKS_MAX == IPC_KEKS_MAX &&
-		      KS_SHOWN_SIZE == IPC_SHOWN_SIZE && KS_URL_SIZE == IPC_URL_SIZE,
+		      KS_SHOWN_SIZE == IPC_SHOWN_SIZE && KS_URL_SIZE == IPC_URL_SIZE &&
+		      KS_RATE_MAX == IPC_RATE_MAX,
 	"both sides have the same limits");
 static_assert((int)KS_DELIVERY_FETCH == (int)IPC_DELIVERY_FETCH &&
 		      (int)KS_DELIVERY_INLINE == (int)IPC_DELIVERY_INLINE &&
 		      (int)KS_PEER_AS == (int)IPC_PEER_AS &&
 		      (int)KS_ORIGIN_GENERATED == (int)IPC_ORIGIN_GENERATED &&
-		      (int)KS_EVENT_SERVED == (int)IPC_EVENT_SERVED &&
+		      (int)KS_EVENT_ALARM == (int)IPC_EVENT_ALARM &&
 		      (int)KS_PROCEDURE_HOME_NS == (int)IPC_EVENT_HOME_NS &&
 		      (int)KS_CREDENTIAL_SUBJECT == (int)IPC_CREDENTIAL_SUBJECT,
 	"both sides have the same values");
@@ -176,6 +177,10 @@ enum kw_err js_peer_from_ipc(const struct ipc_peer *from, uint32_t set, struct k
 	if ((set & IPC_PEER_SET_CLEAR) != 0) {
 		out->clear = from->clear != 0;
 	}
+	if ((set & IPC_PEER_SET_RATE) != 0) {
+		out->rate = from->rate;
+		out->burst = from->burst;
+	}
 	if ((set & IPC_PEER_SET_ANSWER_URL) != 0) {
 		memcpy(out->answer_url, from->answer_url, sizeof(out->answer_url));
 	}
@@ -227,6 +232,8 @@ void js_peer_to_ipc(const struct ks_peer *peer, struct ipc_peer *out)
 	memcpy(out->name, peer->name, sizeof(out->name));
 	memcpy(out->as_id, peer->as_id, sizeof(out->as_id));
 	memcpy(out->answer_url, peer->answer_url, sizeof(out->answer_url));
+	out->rate = peer->rate;
+	out->burst = peer->burst;
 	credentials_to_ipc(peer, out);
 	keks_to_ipc(peer, out);
 	out->created_ms = peer->created_ms;
@@ -255,6 +262,7 @@ void js_event_to_ipc(
 	out->dev_nonce = event->dev_nonce;
 	out->last_dev_nonce = out->has_last != 0 ? event->last_dev_nonce : 0;
 	out->repeats = event->repeats;
+	out->seconds = event->seconds;
 	out->counts_dev_nonce = lw_version_counts_dev_nonce(event->registered);
 	if (peer != NULL) {
 		memcpy(out->peer, peer->name, sizeof(out->peer));

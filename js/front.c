@@ -24,11 +24,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define BODY_MAX        (32 * 1024)
-#define CONNECTIONS_MAX 16384
-#define OTHER_FDS       320 /* descriptors that are not connections of clients: answers go out on some */
-#define IDLE_TIMEOUT_S  30 /* The Things Stack opens a connection per request and leaves it */
-#define REPORT_US       (1000 * 1000)
+#define BODY_MAX   (32 * 1024)
+#define BODIES_MAX (32 * 1024 * 1024)
+#define REPORT_US  (1000 * 1000)
 
 struct front {
 	struct http_server *server;
@@ -54,27 +52,38 @@ __attribute__((noreturn)) static void give_up(const char *words, enum kw_err err
 	exit(1);
 }
 
-/* As many as the process may have, raised as far as it may raise it. */
-static unsigned connections_max(void)
+/* As many as were asked for, or fewer where this process may not open so many descriptors: keywardd
+ * has said so then. */
+static unsigned connections_max(unsigned wanted)
 {
+	const rlim_t needed = (rlim_t)wanted + JS_FRONT_OTHER_FDS;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-		return CONNECTIONS_MAX / 16;
+		return JS_FRONT_OTHER_FDS;
 	}
-	if (limit.rlim_cur < limit.rlim_max && limit.rlim_cur < CONNECTIONS_MAX + OTHER_FDS) {
-		limit.rlim_cur = limit.rlim_max < CONNECTIONS_MAX + OTHER_FDS
-					 ? limit.rlim_max
-					 : CONNECTIONS_MAX + OTHER_FDS;
-		if (setrlimit(RLIMIT_NOFILE, &limit) != 0 ||
-			getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-			return CONNECTIONS_MAX / 16;
-		}
+	if (limit.rlim_cur < needed) {
+		const struct rlimit more = {
+			.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed,
+			.rlim_max = limit.rlim_max,
+		};
+
+		limit = setrlimit(RLIMIT_NOFILE, &more) == 0 ? more : limit;
 	}
-	if (limit.rlim_cur >= CONNECTIONS_MAX + OTHER_FDS) {
-		return CONNECTIONS_MAX;
+	if (limit.rlim_cur >= needed) {
+		return wanted;
 	}
-	return limit.rlim_cur > 2 * OTHER_FDS ? (unsigned)limit.rlim_cur - OTHER_FDS : OTHER_FDS;
+	return limit.rlim_cur > 2 * JS_FRONT_OTHER_FDS
+		       ? (unsigned)limit.rlim_cur - JS_FRONT_OTHER_FDS
+		       : (unsigned)limit.rlim_cur / 2;
+}
+
+/* Behind a declared proxy all clients have its address. */
+static bool is_proxy(void *context, const struct sockaddr *address)
+{
+	const struct js_front_http *http = context;
+
+	return js_proxies_contain(http->identities->proxies, address);
 }
 
 static void server_open(struct front *front, const struct js_options *options)
@@ -84,8 +93,12 @@ static void server_open(struct front *front, const struct js_options *options)
 		.listeners = listeners,
 		.listener_count = options->listeners,
 		.body_max = BODY_MAX,
-		.connections_max = connections_max(),
-		.idle_timeout_s = IDLE_TIMEOUT_S,
+		.bodies_max = BODIES_MAX,
+		.connections_max = connections_max(options->connections),
+		.per_address_max = options->connections_per_address,
+		.idle_timeout_s = options->idle_timeout_s,
+		.request_timeout_s = options->request_timeout_s,
+		.exempt = is_proxy,
 		.tls_certificate = front->files.tls_certificate,
 		.tls_key = front->files.tls_key,
 		.tls_ask_certificate = true,
@@ -285,6 +298,8 @@ static bool report_changed(const struct front *front)
 	return front->report.requests != front->reported.requests ||
 	       front->report.http_refused != front->reported.http_refused ||
 	       front->report.connections != front->reported.connections ||
+	       front->report.connections_refused != front->reported.connections_refused ||
+	       front->report.connections_timed_out != front->reported.connections_timed_out ||
 	       front->report.answers_posted != front->reported.answers_posted ||
 	       front->report.answers_failed != front->reported.answers_failed ||
 	       front->report.tls_expires_s != front->reported.tls_expires_s;
@@ -294,12 +309,15 @@ static bool report_changed(const struct front *front)
 static int report(struct front *front)
 {
 	uint64_t now = kw_mono_us(&kw_env_system);
+	const struct http_limits_count limits = http_server_limits_count(front->server);
 	struct ipc_header header = {.kind = IPC_REPORT, .count = 1};
 
 	if (front->fixed) {
 		return -1;
 	}
 	front->report.connections = http_server_connections(front->server);
+	front->report.connections_refused = limits.refused + limits.displaced;
+	front->report.connections_timed_out = limits.timed_out;
 	front->report.tls_expires_s = http_server_tls_expires_s(front->server);
 	if (!front->batch.greeted && !report_changed(front)) {
 		return -1;

@@ -1,7 +1,7 @@
 #include "js/front_answer.h"
 
 #include "base/env.h"
-#include "base/log.h"
+#include "base/log_gate.h"
 #include "base/secret.h"
 
 #include <arpa/inet.h>
@@ -23,17 +23,26 @@ static void write_address(const struct sockaddr *address, char out[INET6_ADDRSTR
 	}
 }
 
-void js_front_refuse(struct ipc_report *report, struct http_request *request, unsigned status,
-	const struct http_header *headers, const char *reason)
+static void note_refused(struct ipc_report *report, const struct http_request *request,
+	unsigned status, const char *reason)
 {
+	/* One for each status: 400 to 503 differ in these bits. */
+	static struct kw_log_gate gates[64];
 	char from[INET6_ADDRSTRLEN];
 
 	report->http_refused++;
-	if (kw_log_enabled(KW_LOG_INFO)) {
+	report->busy += status == 503;
+	if (kw_log_gate(&gates[status % 64], &kw_env_system, KW_LOG_INFO, "front")) {
 		write_address(http_request_address(request), from);
 		kw_log(KW_LOG_INFO, "front", "request refused", KW_STR("from", from),
 			KW_NUM("status", status), KW_STR("reason", reason));
 	}
+}
+
+void js_front_refuse(struct ipc_report *report, struct http_request *request, unsigned status,
+	const struct http_header *headers, const char *reason)
+{
+	note_refused(report, request, status, reason);
 	http_answer(request, status, NULL, NULL, 0, headers);
 }
 
@@ -45,11 +54,11 @@ void js_front_refuse_credential(struct ipc_report *report, struct http_request *
 	js_front_refuse(report, request, 401, headers, "credential missing or unknown");
 }
 
+static const struct http_header retry_after[] = {{"Retry-After", "1"}, {NULL, NULL}};
+
 void js_front_refuse_busy(struct ipc_report *report, struct http_request *request)
 {
-	static const struct http_header headers[] = {{"Retry-After", "1"}, {NULL, NULL}};
-
-	js_front_refuse(report, request, 503, headers, "overloaded, or the vault is away");
+	js_front_refuse(report, request, 503, retry_after, "overloaded, or the vault is away");
 }
 
 static const char *const answered[] = {
@@ -108,6 +117,22 @@ static bool deliver(const struct js_front_teller *teller, const struct bi_reques
 	return err == KW_OK;
 }
 
+/* Too many, or too late: HTTP 503, with the answer that says no in the body where there is one. */
+static void tell_later(const struct js_front_teller *teller, const struct bi_request *message,
+	const struct bi_answer *said, struct http_request *request)
+{
+	char body[BI_ANSWER_MAX];
+	size_t length = 0;
+
+	note_refused(teller->report, request, 503, kw_err_text(said->err));
+	if (message->type == BI_TYPE_ERROR_NOTIF ||
+		bi_answer_encode(message, said, body, sizeof(body), &length) != KW_OK) {
+		http_answer(request, 503, NULL, NULL, 0, retry_after);
+	} else {
+		http_answer(request, 503, "application/json", body, length, retry_after);
+	}
+}
+
 void js_front_tell(const struct js_front_teller *teller, struct http_request *request,
 	const struct bi_request *message, const struct bi_answer *said,
 	const struct ipc_backend_ans *told, const char *url)
@@ -117,6 +142,10 @@ void js_front_tell(const struct js_front_teller *teller, struct http_request *re
 
 	if (said->err == KW_E_UNAUTHENTICATED) {
 		js_front_refuse_credential(teller->report, request);
+		return;
+	}
+	if (said->err == KW_E_RATE || said->err == KW_E_TIMEOUT) {
+		tell_later(teller, message, said, request);
 		return;
 	}
 	if (message->type == BI_TYPE_ERROR_NOTIF) {

@@ -17,7 +17,8 @@ struct js_front_teller {
 };
 
 /**
- * Answer a request that was decoded.
+ * Answer a request that was decoded: HTTP 200, or 503 for KW_E_RATE and KW_E_TIMEOUT, which are never
+ * posted.
  *
  * @param told  what the vault said; NULL if it is silent
  * @param url   post the answer there, and acknowledge the request; NULL: answer in the response

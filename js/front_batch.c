@@ -372,6 +372,8 @@ void js_front_batch_add(struct js_front_batch *batch, struct http_request *reque
 	}
 	entry->request = request;
 	js_front_question(&entry->message, credentials, count, 0, &batch->questions[batch->to]);
+	batch->questions[batch->to].arrived_ms =
+		(uint32_t)(http_request_arrived_us(request) / 1000);
 	batch->slots[batch->to++] = (uint16_t)(entry - batch->entries);
 	http_request_set_user(request, entry);
 	if (batch->to - batch->from >= EAGER && flying(batch) == 0) {

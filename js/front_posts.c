@@ -1,6 +1,6 @@
 #include "js/front_posts.h"
 
-#include "base/log.h"
+#include "base/log_gate.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static void on_done(void *context, uint64_t tag, const struct http_client_result
 		kw_log(KW_LOG_INFO, "front", "answer posted", KW_STR("to", result->target),
 			KW_NUM("txn", tag), KW_NUM("attempts", result->attempts),
 			KW_NUM("took_ms", result->took_ms));
-	} else {
+	} else if (kw_log_gate(&posts->failed, &kw_env_system, KW_LOG_WARNING, "front")) {
 		kw_log(KW_LOG_WARNING, "front", "an answer could not be posted",
 			KW_STR("to", result->target), KW_NUM("txn", tag),
 			KW_STR("reason", result->reason), KW_NUM("attempts", result->attempts),
@@ -139,8 +139,11 @@ enum kw_err js_front_posts_send(struct js_front_posts *posts, const char *url,
 	if (err != KW_OK) {
 		char target[HTTP_URL_MAX + 1];
 
-		write_target(url, target);
 		posts->report->answers_failed++;
+		if (!kw_log_gate(&posts->refused, &kw_env_system, KW_LOG_WARNING, "front")) {
+			return err;
+		}
+		write_target(url, target);
 		kw_log(KW_LOG_WARNING, "front", "an answer cannot be posted", KW_STR("to", target),
 			KW_NUM("txn", request->transaction_id), KW_STR("reason", kw_err_text(err)));
 	}

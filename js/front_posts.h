@@ -9,6 +9,7 @@
 #define KW_JS_FRONT_POSTS_H
 
 #include "backend-if/message.h"
+#include "base/log_gate.h"
 #include "http/client.h"
 #include "ipc/ipc.h"
 
@@ -16,6 +17,8 @@ struct js_front_posts {
 	struct http_client *client;
 	struct http_client *retiring; /* had other files; ends what it has begun. Mostly NULL */
 	struct ipc_report *report;    /* borrowed; what became of answers is counted there */
+	struct kw_log_gate failed;
+	struct kw_log_gate refused;
 };
 
 /** PEM texts; NULL: none. Borrowed, the key may be wiped afterwards. */

@@ -112,16 +112,27 @@ static void standard_descriptors(void)
 	}
 }
 
-static void descriptors_raise(void)
+/* The children inherit it. Beyond the hard limit only root may go. */
+static void descriptors_raise(unsigned connections)
 {
-	struct rlimit limit;
+	const rlim_t needed = (rlim_t)connections + JS_FRONT_OTHER_FDS;
+	struct rlimit limit, more;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-			kw_log(KW_LOG_WARNING, "keywardd", "cannot raise the number of descriptors",
-				KW_ERRNO());
-		}
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+		return;
+	}
+	more.rlim_max = limit.rlim_max < needed ? needed : limit.rlim_max;
+	more.rlim_cur = more.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &more) == 0) {
+		return;
+	}
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max < needed) {
+		kw_log(KW_LOG_WARNING, "keywardd",
+			"a front will serve fewer connections than [server] connections says: it "
+			"may not open so many descriptors; raise the hard limit (LimitNOFILE=)",
+			KW_NUM("connections", connections), KW_NUM("needed", needed),
+			KW_NUM("allowed", limit.rlim_max));
 	}
 }
 
@@ -282,7 +293,7 @@ static void prepare(struct keywardd *keywardd)
 
 static int run(struct keywardd *keywardd)
 {
-	descriptors_raise();
+	descriptors_raise(keywardd->conf.server.connections);
 	prepare(keywardd);
 	if (js_sandbox_enter_parent() != KW_OK) {
 		js_sockets_close(&keywardd->sockets);

@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ARGS_MAX      24
-#define NUMBERS_MAX   4
+#define ARGS_MAX      40
+#define NUMBERS_MAX   8
 #define ENV_MAX       32
 #define FDS_MAX       (8 + JS_PEM_FILES + JS_FRONTS_MAX)
 #define CHANNEL_ROOM  (4 * 1024 * 1024)
@@ -143,6 +143,10 @@ static void args_front(struct args *args, const struct conf *conf, const struct 
 {
 	arg_number(args, "--listeners", sockets->addresses);
 	arg_words(args, "--paths", conf->server.paths, conf->server.path_count, args->paths);
+	arg_number(args, "--connections", conf->server.connections);
+	arg_number(args, "--connections-per-address", conf->server.connections_per_address);
+	arg_number(args, "--idle-timeout", conf->server.idle_timeout_s);
+	arg_number(args, "--request-timeout", conf->server.request_timeout_s);
 	arg_add(args, "--proxy-header", conf->server.proxy_header);
 	arg_words(args, "--trusted-proxies", conf->server.trusted_proxies, conf->server.proxy_count,
 		args->proxies);
@@ -171,6 +175,7 @@ static void args_of(const struct js_child *child, const struct js_setup *setup, 
 		arg_number(args, "--fronts", setup->sockets->fronts);
 		arg_number(args, "--map-size", conf->keystore.map_size);
 		arg_number(args, "--repeat-window", conf->join.repeat_window_s);
+		arg_number(args, "--peer-rate", conf->join.peer_rate);
 		break;
 	case JS_ROLE_FRONT:
 		args_front(args, conf, setup->sockets);

@@ -54,6 +54,11 @@ enum option_id {
 	OPTION_FRONTS,
 	OPTION_MAP_SIZE,
 	OPTION_REPEAT_WINDOW,
+	OPTION_CONNECTIONS,
+	OPTION_PER_ADDRESS,
+	OPTION_IDLE_TIMEOUT,
+	OPTION_REQUEST_TIMEOUT,
+	OPTION_PEER_RATE,
 	OPTION_INIT,
 	OPTION_RESTORE,
 	OPTION_CHECK,
@@ -77,6 +82,11 @@ static const struct option long_options[] = {
 	{"fronts", required_argument, NULL, OPTION_FRONTS},
 	{"map-size", required_argument, NULL, OPTION_MAP_SIZE},
 	{"repeat-window", required_argument, NULL, OPTION_REPEAT_WINDOW},
+	{"connections", required_argument, NULL, OPTION_CONNECTIONS},
+	{"connections-per-address", required_argument, NULL, OPTION_PER_ADDRESS},
+	{"idle-timeout", required_argument, NULL, OPTION_IDLE_TIMEOUT},
+	{"request-timeout", required_argument, NULL, OPTION_REQUEST_TIMEOUT},
+	{"peer-rate", required_argument, NULL, OPTION_PEER_RATE},
 	{"init", no_argument, NULL, OPTION_INIT},
 	{"restore", no_argument, NULL, OPTION_RESTORE},
 	{"check", no_argument, NULL, OPTION_CHECK},
@@ -144,6 +154,28 @@ static void take_number(enum option_id id, const char *text, struct js_options *
 	}
 }
 
+static void take_limit(enum option_id id, const char *text, struct js_options *options)
+{
+	switch (id) {
+	case OPTION_CONNECTIONS:
+		options->connections = (unsigned)number("connections", text, 1000000);
+		break;
+	case OPTION_PER_ADDRESS:
+		options->connections_per_address =
+			(unsigned)number("connections-per-address", text, UINT16_MAX);
+		break;
+	case OPTION_IDLE_TIMEOUT:
+		options->idle_timeout_s = (unsigned)number("idle-timeout", text, 86400);
+		break;
+	case OPTION_REQUEST_TIMEOUT:
+		options->request_timeout_s = (unsigned)number("request-timeout", text, 86400);
+		break;
+	default:
+		options->peer_rate = (unsigned)number("peer-rate", text, 1000000);
+		break;
+	}
+}
+
 static void take(enum option_id id, const char *text, struct js_options *options)
 {
 	switch (id) {
@@ -160,6 +192,13 @@ static void take(enum option_id id, const char *text, struct js_options *options
 	case OPTION_REPEAT_WINDOW:
 	case OPTION_NONCE_MARGIN:
 		take_number(id, text, options);
+		break;
+	case OPTION_CONNECTIONS:
+	case OPTION_PER_ADDRESS:
+	case OPTION_IDLE_TIMEOUT:
+	case OPTION_REQUEST_TIMEOUT:
+	case OPTION_PEER_RATE:
+		take_limit(id, text, options);
 		break;
 	case OPTION_PATHS:
 		options->paths = text;
@@ -218,6 +257,10 @@ void js_options_read(int argc, char **argv, struct js_options *options)
 		.paths = "/",
 		.proxy_header = "Client-Cert",
 		.trusted_proxies = "",
+		.connections = 16384,
+		.connections_per_address = 1024,
+		.idle_timeout_s = 30,
+		.request_timeout_s = 10,
 		.repeat_window_s = 10};
 	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		if (id == '?') {

@@ -31,9 +31,12 @@
 #define JS_FRONT_FD_ANSWER_KEY         9
 #define JS_FRONT_FD_ANSWER_CA          10
 #define JS_FRONT_FD_LISTENERS          11
-#define JS_PEM_FILES                   (JS_FRONT_FD_LISTENERS - JS_FRONT_FD_TLS_CERTIFICATE)
-#define JS_PEM_MAX                     (1024 * 1024)
-#define JS_PEM_SIZE                    (JS_PEM_MAX + 1)
+/* A front's descriptors that are not connections of clients within their limit: answers go out on
+   some, and connections that are being closed have some (HTTP_CONNECTIONS_SPARE). */
+#define JS_FRONT_OTHER_FDS 400
+#define JS_PEM_FILES       (JS_FRONT_FD_LISTENERS - JS_FRONT_FD_TLS_CERTIFICATE)
+#define JS_PEM_MAX         (1024 * 1024)
+#define JS_PEM_SIZE        (JS_PEM_MAX + 1)
 /* portal: the same, with the board (js/board.h, read only) between */
 #define JS_PORTAL_FD_CHANNEL   4
 #define JS_PORTAL_FD_BOARD     5
@@ -60,6 +63,11 @@ struct js_options {
 	const char *paths;           /* --paths, separated by blanks */
 	const char *proxy_header;    /* --proxy-header, in which proxies pass certificates on */
 	const char *trusted_proxies; /* --trusted-proxies, separated by blanks; "": none */
+	unsigned connections;        /* --connections */
+	unsigned connections_per_address; /* --connections-per-address */
+	unsigned idle_timeout_s;          /* --idle-timeout */
+	unsigned request_timeout_s;       /* --request-timeout */
+	unsigned peer_rate;               /* --peer-rate, requests/s; 0: no limit */
 	bool check_files;         /* --check-files: a front that looks at its PEM files and exits */
 	unsigned fronts;          /* --fronts */
 	uint64_t map_size;        /* --map-size, octets */

@@ -4,15 +4,16 @@
 
 static bool same_kind(const struct ks_event *a, const struct ks_event *b)
 {
-	return a->kind == b->kind && a->procedure == b->procedure && a->err == b->err &&
-	       a->ns_peer == b->ns_peer && lw_eui_equal(&a->id.dev_eui, &b->id.dev_eui) &&
+	return a->kind == b->kind && a->kind != KS_EVENT_ALARM && a->procedure == b->procedure &&
+	       a->err == b->err && a->ns_peer == b->ns_peer &&
+	       lw_eui_equal(&a->id.dev_eui, &b->id.dev_eui) &&
 	       lw_eui_equal(&a->id.join_eui, &b->id.join_eui);
 }
 
 void js_refusals_add(struct js_refusals *refusals, const struct ks_event *event)
 {
 	struct ks_event *entry;
-	uint32_t repeats = 1;
+	uint32_t repeats = event->kind == KS_EVENT_ALARM ? event->repeats : 1;
 	size_t i;
 
 	for (i = 0; i < refusals->count && !same_kind(&refusals->pending[i], event); i++) {

@@ -23,7 +23,8 @@ struct js_refusals {
 	uint64_t dropped; /* since the start: had no room */
 };
 
-/** Take note of an event (kind refused or repeated; sequence and repeats are not looked at). */
+/** Take note of an event (no accepted one). The sequence is not looked at, repeats of an alarm only,
+ *  which is an entry of its own. */
 void js_refusals_add(struct js_refusals *refusals, const struct ks_event *event);
 /**
  * Write all to the join log; nothing is forgotten until js_refusals_written(). Those of a device

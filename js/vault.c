@@ -22,6 +22,7 @@
 #define FOLD_IDLE_MS     250
 #define FOLD_FAILED_MS   60000 /* rest after a fold that failed: no room, or a damaged record */
 #define REFUSALS_MS      1000
+#define WATCH_MS         1000
 
 struct channel {
 	int fd;       /* -1: its other side has hung up */
@@ -42,6 +43,7 @@ struct loop {
 	uint8_t *admin_answer;    /* IPC_MESSAGE_MAX octets */
 	uint64_t fold_us;         /* not before this time, unless too much is unfolded */
 	uint64_t refusals_due_us; /* 0: none are waiting */
+	uint64_t watch_due_us;
 	bool stop;
 };
 
@@ -315,6 +317,10 @@ static void do_background(struct loop *loop)
 	bool unfolded = ks_fold_records(vault->store) > 0;
 	bool too_much = ks_fold_devices(vault->store) > FOLD_DEVICES_MAX;
 
+	if (js_backend_watches(&vault->backend) && now >= loop->watch_due_us) {
+		js_backend_tick(&vault->backend);
+		loop->watch_due_us = now + WATCH_MS * 1000;
+	}
 	if (vault->backend.refusals.count == 0) {
 		loop->refusals_due_us = 0;
 	} else if (loop->refusals_due_us == 0) {
@@ -338,6 +344,9 @@ static int rest_ms(const struct loop *loop)
 
 	if (loop->refusals_due_us != 0 && loop->refusals_due_us < wake) {
 		wake = loop->refusals_due_us;
+	}
+	if (js_backend_watches(&loop->vault->backend)) {
+		wake = loop->watch_due_us < wake ? loop->watch_due_us : wake;
 	}
 	if (ks_fold_records(loop->vault->store) > 0) {
 		wake = loop->fold_us < wake ? loop->fold_us : wake;
@@ -453,6 +462,7 @@ static enum kw_err open_store(struct js_vault *vault, const struct js_options *o
 	if (err == KW_OK) {
 		err = js_backend_init(
 			&vault->backend, vault->store, (uint64_t)options->repeat_window_s * 1000);
+		vault->backend.peer_rate = options->peer_rate;
 	}
 	return err;
 }

@@ -71,6 +71,33 @@ static const char *peer_answer_url(const json_t *value, struct po_target *target
 	return NULL;
 }
 
+#define NEED_RATE "must be a number of requests from 1 to 1000000, or null"
+
+static const char *read_rate(const json_t *value, uint32_t *out)
+{
+	json_int_t number = json_integer_value(value);
+
+	*out = 0;
+	if (json_is_null(value)) {
+		return NULL;
+	}
+	if (!json_is_integer(value) || number < 1 || number > IPC_RATE_MAX) {
+		return NEED_RATE;
+	}
+	*out = (uint32_t)number;
+	return NULL;
+}
+
+static const char *peer_rate(const json_t *value, struct po_target *target)
+{
+	return read_rate(value, &target->peer->peer.rate);
+}
+
+static const char *peer_burst(const json_t *value, struct po_target *target)
+{
+	return read_rate(value, &target->peer->peer.burst);
+}
+
 static const char *peer_ranges(const json_t *value, struct po_target *target)
 {
 	struct ipc_peer *peer = &target->peer->peer;
@@ -131,6 +158,8 @@ static const struct po_member peer_members[] = {
 		NULL},
 	{"subjects", po_credential_subjects, IPC_PEER_SET_SUBJECT, PO_ALWAYS, false, NULL},
 	{"answer_url", peer_answer_url, IPC_PEER_SET_ANSWER_URL, PO_ALWAYS, false, NULL},
+	{"rate", peer_rate, IPC_PEER_SET_RATE, PO_ALWAYS, false, NULL},
+	{"burst", peer_burst, IPC_PEER_SET_RATE, PO_ALWAYS, false, NULL},
 	{"app_s_key", peer_app_s_key, IPC_PEER_SET_DELIVERY, PO_ALWAYS, false, NULL},
 	{"join_eui_ranges", peer_ranges, IPC_PEER_SET_RANGES, PO_ALWAYS, false, NULL},
 	{"any_device", peer_any_device, IPC_PEER_SET_ANY_DEVICE, PO_ALWAYS, false, NULL},
@@ -153,6 +182,19 @@ static enum kw_err kek_check(const json_t *object, bool create, struct po_why *w
 		po_say(why, "kek_envelope is missing; kek_label needs it%s",
 			create ? "" : ", or must be null to take the KEK away");
 		return KW_E_MISSING;
+	}
+	return KW_OK;
+}
+
+/* Without a burst of its own a rate has one of two seconds. */
+static enum kw_err rate_check(struct ipc_peer *peer, struct po_why *why)
+{
+	if (peer->rate == 0 && peer->burst != 0) {
+		po_say(why, "rate is missing; burst needs it");
+		return KW_E_MISSING;
+	}
+	if (peer->rate != 0 && peer->burst == 0) {
+		peer->burst = peer->rate > IPC_RATE_MAX / 2 ? IPC_RATE_MAX : 2 * peer->rate;
 	}
 	return KW_OK;
 }
@@ -209,6 +251,9 @@ enum kw_err po_body_peer(const char *body, size_t length, enum ipc_peer_kind kin
 	out->peer.kind = (uint8_t)kind;
 	if (err == KW_OK) {
 		err = kek_check(object, create, why);
+	}
+	if (err == KW_OK) {
+		err = rate_check(&out->peer, why);
 	}
 	if (err == KW_OK) {
 		err = identity_check(out, kind, create, why);

@@ -61,6 +61,7 @@ static const struct code {
 	{KW_E_NO_HOME, 404, "NO_HOME"},
 	{KW_E_NET_ID, 403, "NET_ID"},
 	{KW_E_REJOIN, 409, "REJOIN"},
+	{KW_E_RATE, 503, "RATE"},
 };
 
 static const struct code *code_find(enum kw_err err)

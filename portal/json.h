@@ -10,8 +10,8 @@
 
 #include "portal/api.h"
 
-#define PO_WARNING_SIZE 200
-#define PO_WARNINGS_MAX (PO_PROCESSES_MAX + 8)
+#define PO_WARNING_SIZE 240
+#define PO_WARNINGS_MAX (PO_PROCESSES_MAX + 12)
 
 /** What GET /status says, besides what the vault counts. */
 struct po_status_view {

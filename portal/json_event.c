@@ -14,6 +14,8 @@ static const char *event_kind_text(uint8_t kind)
 		return "repeated";
 	case IPC_EVENT_SERVED:
 		return "served";
+	case IPC_EVENT_ALARM:
+		return "alarm";
 	default:
 		return "unknown";
 	}
@@ -47,7 +49,7 @@ static bool has_nonces(const struct ipc_event *event)
 
 static void put_nonces(struct po_maker *maker, const struct ipc_event *event)
 {
-	const bool there = has_nonces(event);
+	const bool there = has_nonces(event) && event->kind != IPC_EVENT_ALARM;
 	const bool accepted =
 		event->kind == IPC_EVENT_ACCEPTED || event->kind == IPC_EVENT_REPEATED;
 
@@ -67,7 +69,7 @@ static void put_version(struct po_maker *maker, const char *name, uint8_t versio
 static json_t *event_json(const struct ipc_event *event)
 {
 	struct po_maker maker = po_make();
-	bool refused = event->kind == IPC_EVENT_REFUSED;
+	bool refused = event->kind == IPC_EVENT_REFUSED || event->kind == IPC_EVENT_ALARM;
 	char words[IPC_TEXT_SIZE];
 
 	ipc_event_words(event, words);

@@ -142,6 +142,8 @@ static json_t *peer_json(const struct ipc_peer *peer)
 	po_put_bool(&maker, "has_token", has_token(peer));
 	po_put(&maker, "credentials", credentials_json(&maker, peer));
 	po_put_text_or_null(&maker, "answer_url", peer->answer_url, sizeof(peer->answer_url));
+	po_put(&maker, "rate", peer->rate != 0 ? json_integer(peer->rate) : json_null());
+	po_put(&maker, "burst", peer->rate != 0 ? json_integer(peer->burst) : json_null());
 	put_keks(&maker, peer);
 	po_put_word(&maker, "app_s_key", ipc_delivery_text(peer->delivery));
 	po_put(&maker, "join_eui_ranges", ranges_json(&maker, peer));

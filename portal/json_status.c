@@ -31,6 +31,10 @@ static json_t *joins_json(const struct ipc_status *status)
 	po_put_number(&maker, "unknown_devices", status->unknown_devices);
 	po_put_number(&maker, "mic_failures", status->mic_failures);
 	po_put_number(&maker, "missing_keks", status->missing_keks);
+	po_put_number(&maker, "rate_refused", status->rate_refused);
+	po_put_number(&maker, "late_refused", status->late_refused);
+	po_put_number(&maker, "mic_alarms", status->mic_alarms);
+	po_put_number(&maker, "replay_alarms", status->replay_alarms);
 	return po_done(&maker);
 }
 
@@ -74,7 +78,10 @@ static json_t *fronts_json(const struct ipc_status *status)
 	po_put_number(&maker, "count", status->fronts);
 	po_put_number(&maker, "requests", status->reports.requests);
 	po_put_number(&maker, "http_refused", status->reports.http_refused);
+	po_put_number(&maker, "busy", status->reports.busy);
 	po_put_number(&maker, "connections", status->reports.connections);
+	po_put_number(&maker, "connections_refused", status->reports.connections_refused);
+	po_put_number(&maker, "connections_timed_out", status->reports.connections_timed_out);
 	po_put_number(&maker, "answers_posted", status->reports.answers_posted);
 	po_put_number(&maker, "answers_failed", status->reports.answers_failed);
 	po_put_time(&maker, "tls_expires", po_seconds_ms(status->reports.tls_expires_s));

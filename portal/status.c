@@ -1,3 +1,4 @@
+#include "base/hex.h"
 #include "portal/call.h"
 #include "portal/envelope.h"
 #include "portal/json.h"
@@ -7,7 +8,7 @@
 #include <string.h>
 
 #define STORE_FULL_PERCENT 80
-#define RESTART_RECENT_MS  (UINT64_C(10) * 60 * 1000)
+#define RECENT_MS          (UINT64_C(10) * 60 * 1000)
 #define DAY_S              (UINT64_C(24) * 60 * 60)
 #define EXPIRY_DAYS        30
 
@@ -68,6 +69,41 @@ static void warn_joins(struct warnings *warnings, const struct ipc_status *statu
 	}
 }
 
+static bool is_recent(uint64_t then_ms, uint64_t now_ms)
+{
+	return then_ms != 0 && (then_ms > now_ms || now_ms - then_ms < RECENT_MS);
+}
+
+/* What somebody does to us, as long as it is fresh. */
+static void warn_attacks(
+	struct warnings *warnings, const struct ipc_status *status, uint64_t now_ms)
+{
+	char dev_eui[2 * LW_EUI_SIZE + 1];
+
+	if (is_recent(status->mic_alarm_ms, now_ms)) {
+		kw_hex_write(dev_eui, status->mic_alarm_dev_eui, LW_EUI_SIZE);
+		warn(warnings,
+			"MIC guessing: wrong MICs came again and again for %s (alarms so far: "
+			"%llu); "
+			"\"keyward events --device %s\" says from where",
+			dev_eui, (unsigned long long)status->mic_alarms, dev_eui);
+	}
+	if (is_recent(status->replay_alarm_ms, now_ms)) {
+		kw_hex_write(dev_eui, status->replay_alarm_dev_eui, LW_EUI_SIZE);
+		warn(warnings,
+			"replay flood: used nonces came again and again for %s (alarms so far: "
+			"%llu); \"keyward events --device %s\" says from where",
+			dev_eui, (unsigned long long)status->replay_alarms, dev_eui);
+	}
+	if (is_recent(status->rate_ms, now_ms)) {
+		warn(warnings,
+			"requests of %.*s were refused: it asked more than its --rate, or "
+			"peer_rate, "
+			"allows",
+			(int)sizeof(status->rate_peer), status->rate_peer);
+	}
+}
+
 /* "has ended", "ends in 3 days" ... @return whether it is time to say so */
 static bool ends_soon(uint64_t expires_s, uint64_t now_s, char out[32])
 {
@@ -113,7 +149,7 @@ static void warn_process(
 
 	if (process->pid == 0) {
 		warn(warnings, "%.*s is not running; see the log", size, process->name);
-	} else if (process->restarts > 0 && up_ms < RESTART_RECENT_MS) {
+	} else if (process->restarts > 0 && up_ms < RECENT_MS) {
 		warn(warnings, "%.*s was restarted %llu s ago (restarts so far: %u); see the log",
 			size, process->name, (unsigned long long)(up_ms / 1000),
 			(unsigned)process->restarts);
@@ -138,6 +174,7 @@ void po_status_get(struct po_call *call)
 	view.process_count = po_call_processes(call, processes, PO_PROCESSES_MAX);
 	warn_store(&warnings, status);
 	warn_joins(&warnings, status);
+	warn_attacks(&warnings, status, view.now_ms);
 	warn_certificates(&warnings, status, view.now_ms);
 	for (size_t i = 0; i < view.process_count; i++) {
 		warn_process(&warnings, &processes[i], view.now_ms);

@@ -27,6 +27,7 @@ static const struct {
 	{KW_E_NOT_FOUND, BOTH("Other")},
 	{KW_E_BUSY, BOTH("Other")},
 	{KW_E_TIMEOUT, BOTH("Other")},
+	{KW_E_RATE, BOTH("Other")},
 	{KW_E_CLOSED, BOTH("Other")},
 	{KW_E_FORBIDDEN, BOTH("Other")},
 	{KW_E_CRYPTO, BOTH("Other")},

@@ -71,6 +71,7 @@ static bool is_error(enum kw_err err)
 	case KW_E_NO_HOME:
 	case KW_E_NET_ID:
 	case KW_E_REJOIN:
+	case KW_E_RATE:
 		return true;
 	}
 	return false;

@@ -294,7 +294,8 @@ def test_status():
         status = server.json("status")
         joins = status["joins"]
         assert joins == {"accepted": 2, "repeated": 1, "refused": 3, "unknown_devices": 1,
-                         "mic_failures": 1, "missing_keks": 0}, joins
+                         "mic_failures": 1, "missing_keks": 0, "rate_refused": 0,
+                         "late_refused": 0, "mic_alarms": 0, "replay_alarms": 0}, joins
         assert status["store"]["devices"] == 1 and status["store"]["peers"] == 1
         assert status["store"]["failed"] is False and status["warnings"] == []
         assert status["store"]["map_bytes"] == 256 << 20
