@@ -196,26 +196,33 @@ static bool write_table(const char *path, const struct table *table)
 	return fclose(file) == 0 && good;
 }
 
+static int save(const struct sim_run *run, struct table *table)
+{
+	int status = CLI_DONE;
+	char *path;
+
+	if (!update(run, table) || asprintf(&path, "%s.new", run->state_path) < 0) {
+		return cli_fail("%s: %s", run->state_path, kw_err_text(KW_E_NO_MEMORY));
+	}
+	if (!write_table(path, table) || rename(path, run->state_path) != 0) {
+		status = cli_fail("%s: %s", path, strerror(errno));
+	}
+	free(path);
+	return status;
+}
+
 int sim_state_save(const struct sim_run *run)
 {
 	struct table table;
-	char *path = NULL;
 	int status;
 
 	if (run->state_path == NULL) {
 		return CLI_DONE;
 	}
 	status = read_table(run->state_path, &table);
-	if (status == CLI_DONE &&
-		(!update(run, &table) || asprintf(&path, "%s.new", run->state_path) < 0)) {
-		path = NULL;
-		status = cli_fail("%s: %s", run->state_path, kw_err_text(KW_E_NO_MEMORY));
+	if (status == CLI_DONE) {
+		status = save(run, &table);
 	}
-	if (status == CLI_DONE &&
-		(!write_table(path, &table) || rename(path, run->state_path) != 0)) {
-		status = cli_fail("%s: %s", path, strerror(errno));
-	}
-	free(path);
 	free(table.entries);
 	return status;
 }
