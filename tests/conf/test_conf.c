@@ -63,6 +63,11 @@ static void check_defaults(void)
 	assert_string_equal(conf.keystore.master_key, "file:/etc/keyward/master.key");
 	assert_int_equal(conf.keystore.map_size, UINT64_C(64) << 30);
 	assert_int_equal(conf.join.repeat_window_s, 10);
+	assert_int_equal(conf.join.peer_rate, 0);
+	assert_int_equal(conf.server.connections, 16384);
+	assert_int_equal(conf.server.connections_per_address, 1024);
+	assert_int_equal(conf.server.idle_timeout_s, 30);
+	assert_int_equal(conf.server.request_timeout_s, 10);
 	assert_string_equal(conf.admin.socket, "/run/keyward/admin.sock");
 	assert_int_equal(conf.log.level, KW_LOG_INFO);
 	assert_false(conf.log.json);
@@ -107,6 +112,9 @@ static void test_all_keys(void **state)
 		    "map_size = 512M\n"
 		    "[join]\n"
 		    "repeat_window = 60\n"
+		    "peer_rate = 500\n"
+		    "[server]\nconnections = 16\nconnections_per_address = 65535\n"
+		    "idle_timeout = 3600\nrequest_timeout = 1\n"
 		    "[admin]\n"
 		    "socket = run/admin.sock\n"
 		    "[log]\n"
@@ -132,6 +140,11 @@ static void test_all_keys(void **state)
 	assert_string_equal(conf.keystore.master_key, "file:/etc/kw/master.key");
 	assert_int_equal(conf.keystore.map_size, UINT64_C(512) << 20);
 	assert_int_equal(conf.join.repeat_window_s, 60);
+	assert_int_equal(conf.join.peer_rate, 500);
+	assert_int_equal(conf.server.connections, 16);
+	assert_int_equal(conf.server.connections_per_address, 65535);
+	assert_int_equal(conf.server.idle_timeout_s, 3600);
+	assert_int_equal(conf.server.request_timeout_s, 1);
 	assert_string_equal(conf.admin.socket, "/etc/kw/run/admin.sock");
 	assert_int_equal(conf.log.level, KW_LOG_DEBUG);
 	assert_true(conf.log.json);
@@ -227,6 +240,12 @@ static void test_bad_values(void **state)
 		{"[keystore]\nmaster_key = file:", "write file:"},
 		{"[keystore]\nmaster_key = pkcs11:token=x", "other sources are not offered"},
 		{"[join]\nrepeat_window = 0", "1 to 3600"},
+		{"[join]\npeer_rate = 1000001", "a number from 0 to 1000000"},
+		{"[join]\npeer_rate = 5/s", "a number from 0 to 1000000"},
+		{"[server]\nconnections = 15", "from 16 to 1000000"},
+		{"[server]\nconnections_per_address = 0", "from 1 to 65535"},
+		{"[server]\nidle_timeout = 0", "1 to 3600"},
+		{"[server]\nrequest_timeout = 3601", "1 to 3600"},
 		{"[join]\nrepeat_window = 3601", "1 to 3600"},
 		{"[join]\nrepeat_window = 10s", "1 to 3600"},
 		{"[join]\nrepeat_window = -1", "1 to 3600"},
