@@ -91,6 +91,7 @@ int cli_init(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);
 int cli_backup(struct cli *cli, int argc, char **argv);
 int cli_restore(struct cli *cli, int argc, char **argv);
+int cli_check(struct cli *cli, int argc, char **argv);
 int cli_device_import(struct cli *cli, int argc, char **argv);
 int cli_device_add(struct cli *cli, int argc, char **argv);
 int cli_ns_test(struct cli *cli, int argc, char **argv);

@@ -1,4 +1,4 @@
-/** The vault's executable, run once for a task (init, restore). */
+/** The vault's executable, run once for a task (init, restore, check). */
 #ifndef KW_CLI_HELPER_H
 #define KW_CLI_HELPER_H
 

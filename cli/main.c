@@ -45,6 +45,7 @@ static const struct cli_command commands[] = {
 	{"events", "the join log, in words", NULL, cli_events},
 	{"backup", "copy the store into a file while joins go on", NULL, cli_backup},
 	{"restore", "make the store of a backup, or check a backup", NULL, cli_restore},
+	{"check", "read all of the store to see whether it is whole", NULL, cli_check},
 	{"intake", "the certificate to which root keys are sealed", NULL, cli_intake},
 	{"simulate", "plays devices and a network server", NULL, cli_simulate},
 	{NULL, NULL, NULL, NULL},

@@ -295,6 +295,13 @@ static bool hopeless(struct js_child *child, int status, uint64_t now_us)
 	return ++child->early_failures >= EARLY_FAILURES_MAX;
 }
 
+/* LMDB trusts its pages: what it does with a damaged one is to end the process. */
+static bool tells_of_damage(int signal_number)
+{
+	return signal_number == SIGSEGV || signal_number == SIGABRT || signal_number == SIGBUS ||
+	       signal_number == SIGFPE;
+}
+
 static void lost(struct js_group *group, struct js_child *child, int status, uint64_t now_us)
 {
 	char how[64];
@@ -310,6 +317,14 @@ static void lost(struct js_group *group, struct js_child *child, int status, uin
 	}
 	schedule(child, now_us);
 	child->restarts++;
+	if (child->role == JS_ROLE_VAULT && WIFSIGNALED(status) &&
+		tells_of_damage(WTERMSIG(status))) {
+		kw_log(KW_LOG_ERROR, "keywardd",
+			"the vault met a defect or a damaged page of the store: if it dies again, "
+			"stop "
+			"keywardd and run keyward check",
+			KW_STR("how", how));
+	}
 	kw_log(KW_LOG_ERROR, "keywardd", "child died; it will be started again",
 		KW_STR("child", child->name), KW_STR("how", how),
 		KW_NUM("lived_ms", (now_us - child->started_us) / 1000),

@@ -72,10 +72,10 @@ struct js_options {
 	unsigned fronts;          /* --fronts */
 	uint64_t map_size;        /* --map-size, octets */
 	unsigned repeat_window_s; /* --repeat-window */
-	bool init;              /* --init: create store and master key, print what was done, exit */
-	bool restore;           /* --restore: make a store of the backup on standard input, exit */
-	bool check;             /* --check: only look at that backup */
-	bool force;             /* --force: keep a store that is there under another name */
+	bool init;    /* --init: create store and master key, print what was done, exit */
+	bool restore; /* --restore: make a store of the backup on standard input, exit */
+	bool check;   /* --check: only look at that backup; without --restore: at the store */
+	bool force;   /* --force: keep a store that is there under another name */
 	unsigned nonce_margin;  /* --nonce-margin; with --restore */
 	const char *store;      /* --store, path; with --init and --restore, as the next two */
 	const char *master_key; /* --master-key, "file:PATH" */

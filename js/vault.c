@@ -440,7 +440,8 @@ static void page_unreadable(int signal_number)
 {
 	(void)signal_number;
 	kw_log(KW_LOG_ERROR, "vault",
-		"the store is damaged: data.mdb was cut short or its disk fails; restore a backup");
+		"the store is damaged: data.mdb was cut short or its disk fails; see keyward "
+		"check");
 	_exit(1);
 }
 
@@ -510,6 +511,9 @@ int main(int argc, char **argv)
 	}
 	if (options.restore) {
 		return js_vault_restore(&options, &kw_env_system);
+	}
+	if (options.check) {
+		return js_vault_check(&options, &kw_env_system);
 	}
 	return serve(&options);
 }

@@ -49,6 +49,10 @@ void js_backup_end(struct js_vault *vault);
 /** End it if it has been forgotten. @return ms until it will be; -1: there is none */
 int js_backup_rest_ms(struct js_vault *vault);
 
+/** `keyward-vault --check`: read all of the store and print what is damaged. @return exit status: 0 if
+ *  it is whole, 1 if not */
+int js_vault_check(const struct js_options *options, const struct kw_env *env);
+
 /** `keyward-vault --restore`: make a store of the backup on standard input. @return exit status */
 int js_vault_restore(const struct js_options *options, const struct kw_env *env);
 

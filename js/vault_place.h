@@ -1,6 +1,6 @@
 /**
  * Where the store and the master key are, for the tasks that the vault is run for once (init,
- * restore). What is wrong is said on standard error as "keyward: TASK: PATH: why".
+ * restore, check). What is wrong is said on standard error as "keyward: TASK: PATH: why".
  */
 #ifndef KW_JS_VAULT_PLACE_H
 #define KW_JS_VAULT_PLACE_H

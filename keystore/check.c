@@ -18,6 +18,9 @@ struct run {
 	struct ks_txn *txn;
 	struct ks_check *check;
 	uint64_t sequence; /* of the journal record read last; 0: none yet */
+	struct lw_device_id
+		device; /* whose state was looked at last, and up to where it is folded */
+	uint64_t applied;
 };
 
 /* A table: what is counted, and what is wrong with the record here (NULL: nothing). */
@@ -27,6 +30,11 @@ struct table {
 	uint64_t *count;
 	const char *(*wrong)(struct run *run, const struct ks_scan *scan);
 	void (*name_key)(const struct ks_scan *scan, char out[KEY_TEXT_SIZE]);
+};
+
+struct last_key {
+	size_t length;
+	uint8_t octets[KS_ID_SIZE];
 };
 
 static void damage(struct run *run, const char *table, const char *record, const char *what)
@@ -68,9 +76,18 @@ static bool is_there(struct run *run, MDB_dbi table, const uint8_t key[KS_ID_SIZ
 	return ks_get(run->txn, table, key, KS_ID_SIZE, &value, &length) == KW_OK;
 }
 
-static const char *wrong_device(struct run *run, const struct ks_scan *scan)
+/* The entry in dev_eui of the device that a key names; it stays when the device goes. */
+static bool is_known(struct run *run, const struct ks_scan *scan)
 {
 	uint8_t where[KS_ID_SIZE];
+
+	memcpy(where, scan->key + LW_EUI_SIZE, LW_EUI_SIZE);
+	memcpy(where + LW_EUI_SIZE, scan->key, LW_EUI_SIZE);
+	return is_there(run, run->store->tables.dev_eui, where);
+}
+
+static const char *wrong_device(struct run *run, const struct ks_scan *scan)
+{
 	struct ks_device device;
 	struct ks_root root;
 
@@ -81,9 +98,7 @@ static const char *wrong_device(struct run *run, const struct ks_scan *scan)
 		return "the record is damaged: remove the device and import it again";
 	}
 	ks_id_read(scan->key, &device.id);
-	memcpy(where, device.id.dev_eui.octets, LW_EUI_SIZE);
-	memcpy(where + LW_EUI_SIZE, device.id.join_eui.octets, LW_EUI_SIZE);
-	if (!is_there(run, run->store->tables.dev_eui, where)) {
+	if (!is_known(run, scan)) {
 		return "it is not in the table dev_eui";
 	}
 	if (ks_root_open(run->store, &device, &root) != KW_OK) {
@@ -108,6 +123,9 @@ static const char *wrong_state(struct run *run, const struct ks_scan *scan)
 	if (scan->key_length != KS_ID_SIZE) {
 		return "its key has a wrong length";
 	}
+	if (!is_known(run, scan)) {
+		return "it is of no device that was ever here; restore a backup";
+	}
 	if (ks_history_read(scan->value, scan->length, &history) != KW_OK) {
 		return "the record is damaged: the device cannot join; restore a backup";
 	}
@@ -115,6 +133,27 @@ static const char *wrong_state(struct run *run, const struct ks_scan *scan)
 		return "it has more margins than there were restores";
 	}
 	return history.applied >= run->store->journal->next ? "it is newer than the journal" : NULL;
+}
+
+/* Up to which record a device is folded; 0: nobody knows. Joins of one device often follow each other. */
+static uint64_t applied_of(struct run *run, const struct lw_device_id *id)
+{
+	struct ks_history history;
+
+	if (memcmp(id, &run->device, sizeof(*id)) != 0) {
+		run->device = *id;
+		run->applied =
+			ks_history_load(run->txn, id, &history) == KW_OK ? history.applied : 0;
+	}
+	return run->applied;
+}
+
+/* An accepted join up to `folded` is in the state record of its device. */
+static bool is_lost(struct run *run, const struct ks_record *record)
+{
+	return record->event.kind == KS_EVENT_ACCEPTED &&
+	       record->event.sequence <= run->store->journal->folded &&
+	       applied_of(run, &record->event.id) < record->event.sequence;
 }
 
 static const char *wrong_event(struct run *run, const struct ks_scan *scan)
@@ -131,6 +170,9 @@ static const char *wrong_event(struct run *run, const struct ks_scan *scan)
 	}
 	if (ks_record_read(run->sequence, scan->value, scan->length, &record) != KW_OK) {
 		return "the record is damaged";
+	}
+	if (is_lost(run, &record)) {
+		return "this join is not in the state of its device; restore a backup";
 	}
 	return before > 0 && before >= folded && run->sequence != before + 1
 		       ? "records before it are missing"
@@ -158,27 +200,56 @@ static const char *wrong_peer(struct run *run, const struct ks_scan *scan)
 	return NULL;
 }
 
+/* Whether this key is behind the last one, which it becomes. A damaged tree may lead in circles. */
+static bool goes_on(const struct ks_scan *scan, struct last_key *last)
+{
+	const size_t common = scan->key_length < last->length ? scan->key_length : last->length;
+	const int order = memcmp(scan->key, last->octets, common);
+
+	if (scan->key_length > sizeof(last->octets) || order < 0 ||
+		(order == 0 && scan->key_length <= last->length)) {
+		return false;
+	}
+	memcpy(last->octets, scan->key, scan->key_length);
+	last->length = scan->key_length;
+	return true;
+}
+
+static void check_record(struct run *run, const struct table *table, const struct ks_scan *scan)
+{
+	const char *what = table->wrong(run, scan);
+	char name[KEY_TEXT_SIZE];
+
+	if (what != NULL) {
+		table->name_key(scan, name);
+		damage(run, table->name, name, what);
+	}
+}
+
 static enum kw_err check_table(struct run *run, const struct table *table)
 {
+	struct last_key last = {0};
+	uint64_t count = 0;
 	struct ks_scan scan;
 	enum kw_err err = ks_scan_open(run->txn, table->dbi, &scan);
 
 	if (err != KW_OK) {
 		return err;
 	}
-	for (err = ks_scan_first(&scan); err == KW_OK; err = ks_scan_next(&scan)) {
-		const char *what = table->wrong(run, &scan);
-		char name[KEY_TEXT_SIZE];
-
-		if (table->count != NULL) {
-			(*table->count)++;
-		}
-		if (what != NULL) {
-			table->name_key(&scan, name);
-			damage(run, table->name, name, what);
-		}
+	for (err = ks_scan_first(&scan); err == KW_OK && goes_on(&scan, &last);
+		err = ks_scan_next(&scan)) {
+		check_record(run, table, &scan);
+		count++;
 	}
 	ks_scan_close(&scan);
+	if (err == KW_OK) {
+		damage(run, table->name, "", "its records are out of order");
+	} else if (err == KW_E_NOT_FOUND && count != ks_scan_count(run->txn, table->dbi)) {
+		damage(run, table->name, "", "records are missing, or there are too many");
+	}
+	if (table->count != NULL) {
+		*table->count = count;
+	}
 	return err == KW_E_NOT_FOUND ? KW_OK : err;
 }
 
@@ -199,6 +270,14 @@ static enum kw_err check_tables(struct run *run)
 		err = check_table(run, &list[i]);
 	}
 	return err;
+}
+
+/* What is folded was in the journal once, and the newest of it still is. */
+static void check_end(struct run *run)
+{
+	if (run->sequence + 1 != run->store->journal->next) {
+		damage(run, "journal", "", "it ends too early; restore a backup");
+	}
 }
 
 /* Each chain of unfolded joins, down to the state record that it continues. */
@@ -257,10 +336,10 @@ static bool take_free(const MDB_val *value, uint8_t *seen, size_t pages, uint64_
 		return false;
 	}
 	memcpy(&count, value->mv_data, sizeof(count));
+	if (count >= room || count > pages) {
+		return false;
+	}
 	for (size_t i = 1; i <= count; i++) {
-		if (i >= room) {
-			return false;
-		}
 		memcpy(&page, (const uint8_t *)value->mv_data + i * sizeof(page), sizeof(page));
 		if (page < FIRST_PAGE || page >= pages || seen[page] != 0) {
 			return false;
@@ -337,6 +416,7 @@ enum kw_err ks_check(struct ks_store *store, struct ks_check *check)
 	run.txn = txn;
 	err = check_tables(&run);
 	if (err == KW_OK) {
+		check_end(&run);
 		err = check_chains(&run);
 	}
 	ks_txn_abort(txn);

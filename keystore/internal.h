@@ -14,6 +14,9 @@
 #define KS_ID_SIZE       (2 * LW_EUI_SIZE) /* key of device and state: JoinEUI, DevEUI */
 #define KS_STORE_ID_SIZE 8
 
+/* No record is so long: a greater length is of a damaged page, and leads out of the file. */
+#define KS_VALUE_MAX 16384
+
 struct ks_sealer;  /* seal.c: data keys, AES-256-GCM contexts, HMAC secret */
 struct ks_intake;  /* intake.c: private key and certificate */
 struct ks_peers;   /* peer.c: the table in memory */

@@ -22,6 +22,9 @@ static enum kw_err move(struct ks_scan *scan, MDB_val key, MDB_cursor_op op)
 	MDB_val value = {0, NULL};
 	int rc = mdb_cursor_get(scan->cursor, &key, &value, op);
 
+	if (rc == 0 && value.mv_size > KS_VALUE_MAX) {
+		rc = MDB_CORRUPTED;
+	}
 	if (rc != 0) {
 		scan->key = NULL;
 		scan->key_length = 0;

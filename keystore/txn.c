@@ -142,6 +142,11 @@ enum kw_err ks_get(struct ks_txn *txn, MDB_dbi table, const void *key, size_t ke
 		}
 		return ks_lmdb_error(rc, "reading a record");
 	}
+	if (found.mv_size > KS_VALUE_MAX) {
+		*value = NULL;
+		*length = 0;
+		return ks_lmdb_error(MDB_CORRUPTED, "reading a record");
+	}
 	*value = found.mv_data;
 	*length = found.mv_size;
 	return KW_OK;

@@ -233,6 +233,11 @@ def test_store_that_is_missing_or_open_to_others():
         assert joins(server, token, device) == 2
 
 
+def check(server):
+    return subprocess.run([executable("keyward"), "-c", str(server.conf), "check"],
+                          capture_output=True, text=True)
+
+
 def test_damaged_store():
     with stopped_server() as (server, token, device):
         data = server.folder / "store" / "data.mdb"
@@ -253,9 +258,27 @@ def test_damaged_store():
             assert "Sanitizer" not in said, (name, said)
             if piece:
                 assert data.read_bytes() == piece, (name, "it was written to")
+            done = check(server)
+            assert done.returncode == 1 and "check: " in done.stderr + done.stdout, (name, done)
         data.write_bytes(whole)
+        done = check(server)
+        assert done.returncode == 0 and "the store is whole" in done.stdout, done
+        assert "1 devices" in done.stdout, done
         server.start()
         assert joins(server, token, device) == 2
+        done = check(server)
+        assert done.returncode == 1 and "stop keywardd first" in done.stderr, done
+
+
+def test_vault_that_meets_a_damaged_page():
+    """LMDB ends the process then; keywardd says what to do, and starts it again."""
+    with stopped_server() as (server, token, device):
+        server.start()
+        os.kill(server.children()["vault"], signal.SIGABRT)
+        deadline = time.monotonic() + 20 * SLOW
+        while "run keyward check" not in server.new_log():
+            assert time.monotonic() < deadline, "keywardd does not say what to do"
+            time.sleep(0.05)
 
 
 def test_configuration_errors_name_file_and_line():
