@@ -71,20 +71,34 @@ static void add_table(MDB_txn *txn, MDB_dbi table, uint64_t *digest)
 	mdb_cursor_close(cursor);
 }
 
+static uint64_t digest_of(struct ks_store *store, const MDB_dbi *list, size_t count)
+{
+	uint64_t digest = FNV_START;
+	MDB_txn *txn;
+
+	assert_int_equal(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn), 0);
+	for (size_t i = 0; i < count; i++) {
+		add_table(txn, list[i], &digest);
+	}
+	mdb_txn_abort(txn);
+	return digest;
+}
+
 static uint64_t content_of(struct ks_store *store)
 {
 	const struct ks_tables *tables = &store->tables;
 	const MDB_dbi list[] = {tables->meta, tables->key, tables->device, tables->dev_eui,
 		tables->state, tables->journal, tables->peer};
-	uint64_t digest = FNV_START;
-	MDB_txn *txn;
 
-	assert_int_equal(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn), 0);
-	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
-		add_table(txn, list[i], &digest);
-	}
-	mdb_txn_abort(txn);
-	return digest;
+	return digest_of(store, list, sizeof(list) / sizeof(list[0]));
+}
+
+uint64_t image_records(struct image *image)
+{
+	const struct ks_tables *tables = &image->world.store->tables;
+	const MDB_dbi list[] = {tables->device, tables->state, tables->journal, tables->peer};
+
+	return digest_of(image->world.store, list, sizeof(list) / sizeof(list[0]));
 }
 
 static void keep_damage(void *context, const char *table, const char *record, const char *what)

@@ -25,6 +25,9 @@ void image_clear(struct image *image);
  */
 const char *image_open(struct image *image, uint64_t *content);
 
+/** A digest of the records of an open store that have checksums. */
+uint64_t image_records(struct image *image);
+
 /**
  * Whether an open store remembers all joins that were answered up to an op of the record: each
  * DevNonce and RJcount is refused, each JoinNonce is behind, each session is there, the last answer
