@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "ipc/channel.h"
+#include "js/told.h"
 #include "lorawan/aes.h"
 
 #include <poll.h>
@@ -33,6 +34,7 @@ struct channel {
 	struct ipc_backend_ans *answers; /* IPC_BATCH_MAX of them; NULL for the portal */
 	char *urls;                      /* where answers are to be posted, one behind the other */
 	size_t urls_length;
+	struct js_told told; /* complaints about who is at the other end */
 };
 
 struct loop {
@@ -58,6 +60,20 @@ static void give_up(enum kw_err err)
 	}
 }
 
+/* Who was taken over could cause one of these with every message. */
+static void complain(struct channel *channel, enum kw_log_level level, const char *words,
+	const char *kind, enum kw_err why)
+{
+	uint64_t held;
+
+	if (!js_told_due(&channel->told, kw_mono_us(&kw_env_system), &held)) {
+		return;
+	}
+	kw_log(level, "vault", words, KW_STR("from", channel->portal ? "portal" : "front"),
+		KW_NUM("front", channel->portal ? 0 : channel->front + 1), KW_STR("kind", kind),
+		KW_STR("reason", kw_err_text(why)), KW_NUM("unsaid", held));
+}
+
 static void send_answers(struct channel *channel)
 {
 	const struct ipc_header *request = (const struct ipc_header *)channel->message;
@@ -72,8 +88,8 @@ static void send_answers(struct channel *channel)
 
 	if (err != KW_OK) {
 		/* Its deadline tells the front; the numbers are used up, which is allowed. */
-		kw_log(KW_LOG_WARNING, "vault", "a front does not take its answers",
-			KW_NUM("front", channel->front + 1), KW_STR("reason", kw_err_text(err)));
+		complain(channel, KW_LOG_WARNING, "a front does not take its answers",
+			ipc_kind_text(IPC_BACKEND), err);
 	}
 	kw_wipe(channel->answers, length);
 }
@@ -188,8 +204,8 @@ static void do_admin(struct loop *loop, struct channel *channel)
 	enum kw_err err = ipc_send(channel->fd, answer, answer + 1, length, NULL, 0);
 
 	if (err != KW_OK) {
-		kw_log(KW_LOG_WARNING, "vault", "the portal does not take its answer",
-			KW_STR("reason", kw_err_text(err)));
+		complain(channel, KW_LOG_WARNING, "the portal does not take its answer",
+			ipc_kind_text(answer->kind), err);
 	}
 	give_up(failed);
 }
@@ -235,10 +251,9 @@ static void take_message(struct loop *loop, struct channel *channel)
 		return;
 	}
 	if (err != KW_OK || !permitted(channel, header->kind)) {
-		kw_log(KW_LOG_ERROR, "vault", "a message that must not be was dropped",
-			KW_STR("from", channel->portal ? "portal" : "front"),
-			KW_STR("kind", err == KW_OK ? ipc_kind_text(header->kind) : "unknown"),
-			KW_STR("reason", kw_err_text(err == KW_OK ? KW_E_FORBIDDEN : err)));
+		complain(channel, KW_LOG_ERROR, "a message that must not be was dropped",
+			err == KW_OK ? ipc_kind_text(header->kind) : "unknown",
+			err == KW_OK ? KW_E_FORBIDDEN : err);
 		channel->length = 0;
 	}
 }

@@ -1,15 +1,14 @@
 /* keyward-vault as a process, with other processes on its channels that do what they should not. */
 #include "ipc/channel.h"
-#include "js/descriptors.h"
-#include "js/process.h"
+#include "tests/js/real_vault.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -17,11 +16,10 @@
 
 #include <cmocka.h>
 
-#define PORTAL     0
-#define FRONT_1    1
-#define FRONT_2    2
-#define CHANNELS   3
-#define TIMEOUT_MS 20000
+#define PORTAL   REAL_VAULT_PORTAL
+#define FRONT_1  REAL_VAULT_FRONT_1
+#define FRONT_2  REAL_VAULT_FRONT_2
+#define CHANNELS REAL_VAULT_CHANNELS
 
 static const char *program;
 
@@ -29,8 +27,7 @@ struct fixture {
 	char folder[64];
 	char store[80];
 	char master[80];
-	pid_t vault;
-	int channels[CHANNELS]; /* our ends; -1: closed */
+	struct real_vault vault;
 	uint64_t message[IPC_MESSAGE_MAX / sizeof(uint64_t)];
 };
 
@@ -61,39 +58,6 @@ static int init_store(const struct fixture *f, const char *store, const char *ow
 	return WEXITSTATUS(status);
 }
 
-static void start_vault(struct fixture *f)
-{
-	static const char *const arguments[] = {
-		"keyward-vault", "--fronts", "2", "--map-size", "67108864", NULL};
-	int fds[3 + CHANNELS] = {[1] = open(f->store, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-		[2] = open(f->master, O_RDONLY | O_CLOEXEC)};
-	int ready[2];
-	char octet;
-
-	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-	fds[0] = ready[1];
-	for (size_t i = 0; i < CHANNELS; i++) {
-		int pair[2];
-
-		assert_int_equal(ipc_channel_pair(pair), KW_OK);
-		fds[3 + i] = pair[0];
-		f->channels[i] = pair[1];
-	}
-	f->vault = fork();
-	assert_true(f->vault >= 0);
-	if (f->vault == 0) {
-		if (js_descriptors_place(fds, 3 + CHANNELS, JS_FD_READY) == KW_OK) {
-			run(arguments);
-		}
-		_exit(126);
-	}
-	for (size_t i = 0; i < 3 + CHANNELS; i++) {
-		close(fds[i]);
-	}
-	assert_int_equal(read(ready[0], &octet, 1), 1);
-	close(ready[0]);
-}
-
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -104,31 +68,17 @@ static int setup(void **state)
 	snprintf(f->store, sizeof(f->store), "%s/store", f->folder);
 	snprintf(f->master, sizeof(f->master), "%s/master.key", f->folder);
 	assert_int_equal(init_store(f, f->store, NULL), 0);
-	start_vault(f);
+	real_vault_start(&f->vault, program, f->store, f->master, NULL);
 	*state = f;
 	return 0;
 }
 
-static void end_channels(struct fixture *f)
-{
-	for (size_t i = 0; i < CHANNELS; i++) {
-		if (f->channels[i] >= 0) {
-			close(f->channels[i]);
-		}
-		f->channels[i] = -1;
-	}
-}
-
-/* Without anybody at the other ends the vault ends by itself. */
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
 	char command[128];
-	int status;
 
-	end_channels(f);
-	assert_int_equal(waitpid(f->vault, &status, 0), f->vault);
-	assert_int_equal(status, 0);
+	assert_int_equal(real_vault_end(&f->vault), 0);
 	snprintf(command, sizeof(command), "rm -r %s", f->folder);
 	assert_int_equal(system(command), 0);
 	free(f);
@@ -139,30 +89,18 @@ static void portal_is_served(struct fixture *f)
 {
 	const struct ipc_header *header = (const void *)f->message;
 
-	assert_int_equal(
-		ipc_ask(f->channels[PORTAL], IPC_STATUS, NULL, 0, NULL, 0, TIMEOUT_MS, f->message),
+	assert_int_equal(ipc_ask(f->vault.channels[PORTAL], IPC_STATUS, NULL, 0, NULL, 0,
+				 REAL_VAULT_TIMEOUT_MS, f->message),
 		KW_OK);
 	assert_int_equal(header->err, KW_OK);
 }
 
 static void front_is_served(struct fixture *f, size_t channel)
 {
-	const struct ipc_header *header = (const void *)f->message;
-	struct ipc_header question = {.kind = IPC_BACKEND, .count = 1};
 	const struct ipc_backend_req request = {.number = 77};
-	struct pollfd wait = {.fd = f->channels[channel], .events = POLLIN};
-	struct ipc_backend_ans answer;
-	size_t length;
 
-	assert_int_equal(ipc_send(wait.fd, &question, &request, sizeof(request), NULL, 0), KW_OK);
-	do {
-		assert_int_equal(poll(&wait, 1, TIMEOUT_MS), 1);
-		assert_int_equal(ipc_receive(wait.fd, f->message, false, &length), KW_OK);
-	} while (header->kind == IPC_HELLO);
-	assert_int_equal(header->kind, IPC_BACKEND);
-	memcpy(&answer, ipc_body(f->message), sizeof(answer));
-	assert_int_equal(answer.number, 77);
-	assert_int_equal(answer.err, KW_E_UNAUTHENTICATED);
+	assert_int_equal(
+		real_vault_ask(&f->vault, channel, &request, f->message).err, KW_E_UNAUTHENTICATED);
 }
 
 static void test_serves(void **state)
@@ -180,10 +118,10 @@ static void test_rubbish_is_dropped(void **state)
 	struct ipc_header wrong_way = {.kind = IPC_STATUS};
 
 	for (size_t i = 0; i < CHANNELS; i++) {
-		assert_int_equal(send(f->channels[i], "", 0, MSG_NOSIGNAL), 0);
-		assert_int_equal(send(f->channels[i], "rubbish", 7, MSG_NOSIGNAL), 7);
+		assert_int_equal(send(f->vault.channels[i], "", 0, MSG_NOSIGNAL), 0);
+		assert_int_equal(send(f->vault.channels[i], "rubbish", 7, MSG_NOSIGNAL), 7);
 	}
-	assert_int_equal(ipc_send(f->channels[FRONT_1], &wrong_way, NULL, 0, NULL, 0), KW_OK);
+	assert_int_equal(ipc_send(f->vault.channels[FRONT_1], &wrong_way, NULL, 0, NULL, 0), KW_OK);
 	portal_is_served(f);
 	front_is_served(f, FRONT_1);
 	front_is_served(f, FRONT_2);
@@ -194,10 +132,10 @@ static void test_one_hangs_up(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(shutdown(f->channels[FRONT_1], SHUT_RDWR), 0);
+	assert_int_equal(shutdown(f->vault.channels[FRONT_1], SHUT_RDWR), 0);
 	portal_is_served(f);
 	front_is_served(f, FRONT_2);
-	assert_int_equal(shutdown(f->channels[PORTAL], SHUT_RDWR), 0);
+	assert_int_equal(shutdown(f->vault.channels[PORTAL], SHUT_RDWR), 0);
 	front_is_served(f, FRONT_2);
 	front_is_served(f, FRONT_2);
 }
