@@ -5,6 +5,7 @@
 #include "keystore/epoch.h"
 #include "keystore/folder.h"
 #include "keystore/intake_key.h"
+#include "keystore/pages.h"
 #include "keystore/scan.h"
 #include "keystore/seal.h"
 #include "keystore/upgrade.h"
@@ -379,7 +380,10 @@ static enum kw_err open_in_folder(struct ks_store *store, const struct ks_option
 			KW_STR("path", options->path));
 		return KW_E_STORE_ABSENT;
 	}
-	err = ks_env_open(store, options, NULL);
+	err = ks_meta_pages_check(store->lock_fd, KS_DATA_NAME);
+	if (err == KW_OK) {
+		err = ks_env_open(store, options, NULL);
+	}
 	if (err == KW_OK) {
 		err = make_durable(store);
 	}

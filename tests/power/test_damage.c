@@ -15,8 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE        4096
-#define BITS        6
+#define PAGE 4096
+#define BITS 6
+#define META_SIZE \
+	152 /* the head of a page, and what LMDB keeps behind it; ends with a transaction */
+#define META_STEP   11   /* of the bits before the transaction not all are tried */
 #define MANY_NONCES 1100 /* of a device: they are a bitmap then, on overflow pages */
 #define OUT_SIZE    4096
 #define DIFFERENT   3 /* exit status: the check passes and the records are not what they were */
@@ -261,6 +264,31 @@ static void turned_bits_are_found(void **state)
 	fixture_destroy(f);
 }
 
+/* The fields of LMDB's two meta pages; with another number of the transaction in one, the store would be
+ * that of one commit ago. */
+static void turned_bits_of_the_meta_pages_are_found(void **state)
+{
+	struct fixture *f = fixture_create(*state);
+	uint8_t *copy = malloc(f->size);
+
+	assert_non_null(copy);
+	for (size_t bit = 0; bit < 2 * 8 * META_SIZE; bit++) {
+		const size_t page = bit / (8 * META_SIZE);
+		const size_t at = bit / 8 % META_SIZE;
+
+		if (at < META_SIZE - 8 && bit % META_STEP != 0) {
+			continue;
+		}
+		memcpy(copy, f->octets, f->size);
+		copy[page * PAGE + at] ^= (uint8_t)(1u << bit % 8);
+		put_store(f, copy, f->size);
+		check(f, "a bit is turned", page);
+	}
+	report(f, "meta pages");
+	free(copy);
+	fixture_destroy(f);
+}
+
 static void lost_pages_are_found(void **state)
 {
 	struct fixture *f = fixture_create(*state);
@@ -308,6 +336,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(turned_bits_are_found),
+		WORLD_TEST(turned_bits_of_the_meta_pages_are_found),
 		WORLD_TEST(lost_pages_are_found),
 		WORLD_TEST(a_store_cut_short_is_found),
 	};
