@@ -26,17 +26,28 @@ void js_suspects_finish(struct js_suspects *suspects)
 	*suspects = (struct js_suspects){0};
 }
 
+/* Spread: numbers in a row, as DevEUIs are, would otherwise all go to few sets under some secrets. */
+static uint64_t mix(uint64_t value)
+{
+	value ^= value >> 33;
+	value *= UINT64_C(0xff51afd7ed558ccd);
+	value ^= value >> 33;
+	value *= UINT64_C(0xc4ceb9fe1a85ec53);
+	return value;
+}
+
 /* Keyed, so that nobody can choose devices that push another one out. */
 static struct js_suspects_slot *set_of(
 	const struct js_suspects *suspects, const struct lw_device_id *id)
 {
 	uint32_t high, low;
+	uint64_t set;
 
 	memcpy(&high, id->dev_eui.octets, sizeof(high));
 	memcpy(&low, id->dev_eui.octets + sizeof(high), sizeof(low));
-	return &suspects->slots[WAYS * ((suspects->secret[0] * high + suspects->secret[1] * low +
-						suspects->secret[2]) >>
-					       SET_SHIFT)];
+	set = mix(suspects->secret[0] * high + suspects->secret[1] * low + suspects->secret[2]) >>
+	      SET_SHIFT;
+	return &suspects->slots[WAYS * set];
 }
 
 static bool has_alarm(const struct js_suspects_slot *slot)

@@ -117,8 +117,11 @@ class Home:
         return self.server.post(body, token or self.token, **how)
 
     def ask(self, body, token=None, **how):
-        """HTTP 200 and an answer to this request; gives it."""
+        """HTTP 200 and an answer to this request; gives it. Asks again where it was too often."""
         status, answer, _ = self.post(body, token, **how)
+        while status == 503 and answer and "too many requests" in str(answer["Result"]):
+            time.sleep(0.1)
+            status, answer, _ = self.post(body, token, **how)
         shown = f"{body}: HTTP {status} {answer}"
         assert status == 200 and answer is not None, shown
         assert answer["MessageType"] == body["MessageType"][:-3] + "Ans", shown
