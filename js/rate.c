@@ -6,6 +6,9 @@
 #define SECOND_NS UINT64_C(1000000000)
 #define GROW      64
 
+/* More than any operator adds. An id above comes from a damaged page, which must not cost memory. */
+#define PEERS_MAX (UINT32_C(1) << 20)
+
 void js_rates_finish(struct js_rates *rates)
 {
 	free(rates->due_ns);
@@ -17,8 +20,8 @@ static bool reserve(struct js_rates *rates, uint32_t peer)
 	size_t count = (size_t)peer + GROW;
 	uint64_t *due_ns;
 
-	if (peer < rates->count) {
-		return true;
+	if (peer < rates->count || peer >= PEERS_MAX) {
+		return peer < rates->count;
 	}
 	due_ns = reallocarray(rates->due_ns, count, sizeof(*due_ns));
 	if (due_ns == NULL) {

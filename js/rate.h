@@ -25,6 +25,7 @@ void js_rates_finish(struct js_rates *rates);
  *
  * @param rate   per second; 0: as many as it likes
  * @param burst  at least 1
+ * @param peer   an id of 2^20 or more, which no operator comes to, has no rate
  * @return whether it may be worked on; true also where memory is out
  */
 bool js_rate_take(
