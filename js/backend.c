@@ -111,11 +111,12 @@ static enum kw_err check_rejoin_rate(struct js_backend *backend, const struct js
 static enum kw_err process(struct js_backend *backend, struct ks_txn *txn,
 	struct js_attempt *attempt, struct ipc_backend_ans *ans)
 {
-	enum kw_err err = is_late(backend, attempt->request) ? KW_E_TIMEOUT : KW_OK;
+	enum kw_err err = js_attempt_sender(backend->store, &backend->probe, attempt);
 	enum kw_err limit = KW_OK;
 
-	if (err == KW_OK) {
-		err = js_attempt_sender(backend->store, &backend->probe, attempt);
+	/* A stranger gets one answer, late or not. What is not worked on takes nothing of a peer's rate. */
+	if (err == KW_OK && is_late(backend, attempt->request)) {
+		return KW_E_TIMEOUT;
 	}
 	if (attempt->peer != NULL) {
 		limit = check_rate(backend, attempt);
@@ -123,8 +124,8 @@ static enum kw_err process(struct js_backend *backend, struct ks_txn *txn,
 	if (limit == KW_OK && err == KW_OK) {
 		limit = check_rejoin_rate(backend, attempt);
 	}
-	if (limit != KW_OK || err == KW_E_TIMEOUT) {
-		return limit != KW_OK ? limit : err;
+	if (limit != KW_OK) {
+		return limit;
 	}
 	if (err == KW_OK && attempt->request->procedure == IPC_PROCEDURE_ERROR_NOTIF) {
 		return KW_OK;

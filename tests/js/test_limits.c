@@ -107,6 +107,38 @@ static void test_late_is_not_worked_on(void **state)
 	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
 }
 
+/* A sender who may not ask gets the same answer whether he was in time or not. */
+static void test_late_strangers_are_strangers(void **state)
+{
+	struct world *world = *state;
+	struct ipc_backend_req request = world_join_req(world, WORLD_1_0_3, 1);
+
+	request.arrived_ms = (uint32_t)world->now_ms - IPC_LATE_MS - 1;
+	world_show(&request, WORLD_NOBODYS);
+	world_refused(world, &request, KW_E_UNAUTHENTICATED);
+	world_show(&request, WORLD_OURS);
+	request.sender_net_id[2] = 0x77;
+	world_refused(world, &request, KW_E_SENDER);
+	assert_int_equal(world->backend.counters.late_refused, 0);
+}
+
+/* Nothing was done for it, so it takes nothing of what the peer may ask. */
+static void test_late_is_not_counted_against_the_peer(void **state)
+{
+	struct world *world = *state;
+	struct ipc_backend_req request = world_join_req(world, WORLD_1_0_3, 1);
+	struct ipc_backend_ans ans;
+
+	world_change_peer(world, KS_PEER_NS, "ours", slow);
+	request.arrived_ms = (uint32_t)world->now_ms - IPC_LATE_MS - 1;
+	for (unsigned i = 0; i < 100; i++) {
+		world_refused(world, &request, KW_E_TIMEOUT);
+	}
+	assert_int_equal(world->backend.counters.late_refused, 100);
+	request.arrived_ms = (uint32_t)world->now_ms;
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+}
+
 static void test_guessing_raises_an_alarm_and_locks_nobody_out(void **state)
 {
 	struct world *world = *state;
@@ -205,6 +237,8 @@ int main(void)
 		WORLD_TEST(test_rate_of_the_configuration),
 		WORLD_TEST(test_nobody_in_particular_has_no_rate),
 		WORLD_TEST(test_late_is_not_worked_on),
+		WORLD_TEST(test_late_strangers_are_strangers),
+		WORLD_TEST(test_late_is_not_counted_against_the_peer),
 		WORLD_TEST(test_guessing_raises_an_alarm_and_locks_nobody_out),
 		WORLD_TEST(test_replays_raise_an_alarm),
 		WORLD_TEST(test_guessed_rejoins_are_slowed_down),
