@@ -62,6 +62,7 @@ enum option_id {
 	OPTION_INIT,
 	OPTION_RESTORE,
 	OPTION_CHECK,
+	OPTION_LINES,
 	OPTION_FORCE,
 	OPTION_NONCE_MARGIN,
 	OPTION_STORE,
@@ -90,6 +91,7 @@ static const struct option long_options[] = {
 	{"init", no_argument, NULL, OPTION_INIT},
 	{"restore", no_argument, NULL, OPTION_RESTORE},
 	{"check", no_argument, NULL, OPTION_CHECK},
+	{"lines", no_argument, NULL, OPTION_LINES},
 	{"force", no_argument, NULL, OPTION_FORCE},
 	{"nonce-margin", required_argument, NULL, OPTION_NONCE_MARGIN},
 	{"store", required_argument, NULL, OPTION_STORE},
@@ -220,6 +222,9 @@ static void take(enum option_id id, const char *text, struct js_options *options
 		break;
 	case OPTION_CHECK:
 		options->check = true;
+		break;
+	case OPTION_LINES:
+		options->lines = true;
 		break;
 	case OPTION_FORCE:
 		options->force = true;

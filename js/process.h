@@ -75,6 +75,7 @@ struct js_options {
 	bool init;    /* --init: create store and master key, print what was done, exit */
 	bool restore; /* --restore: make a store of the backup on standard input, exit */
 	bool check;   /* --check: only look at that backup; without --restore: at the store */
+	bool lines;   /* --lines: with --check alone: not words but lines for the command line */
 	bool force;   /* --force: keep a store that is there under another name */
 	unsigned nonce_margin;  /* --nonce-margin; with --restore */
 	const char *store;      /* --store, path; with --init and --restore, as the next two */

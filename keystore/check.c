@@ -13,6 +13,39 @@
 #define FREE_TABLE    0 /* LMDB's own table of free pages */
 #define FIRST_PAGE    2 /* behind the two meta pages */
 
+/* What can be wrong. The codes are for programs that read what `keyward check --json` prints. */
+struct fault {
+	const char *code;
+	const char *what;
+};
+
+static const struct fault fault_key_length = {"KEY", "its key has a wrong length"};
+static const struct fault fault_key = {"KEY", "its key is damaged"};
+static const struct fault fault_device_record = {
+	"RECORD", "the record is damaged: remove the device and import it again"};
+static const struct fault fault_record = {"RECORD", "the record is damaged"};
+static const struct fault fault_state_record = {
+	"RECORD", "the record is damaged: the device cannot join; restore a backup"};
+static const struct fault fault_unlisted = {"UNLISTED", "it is not in the table dev_eui"};
+static const struct fault fault_root_keys = {
+	"ROOT_KEYS", "its root keys do not open: remove the device and import it again"};
+static const struct fault fault_no_device = {
+	"NO_DEVICE", "it is of no device that was ever here; restore a backup"};
+static const struct fault fault_margins = {
+	"MARGINS", "it has more margins than there were restores"};
+static const struct fault fault_newer = {"NEWER", "it is newer than the journal"};
+static const struct fault fault_lost = {
+	"JOIN_LOST", "this join is not in the state of its device; restore a backup"};
+static const struct fault fault_gap = {"GAP", "records before it are missing"};
+static const struct fault fault_kek = {"KEK", "a KEK does not open: set a new one"};
+static const struct fault fault_order = {"ORDER", "its records are out of order"};
+static const struct fault fault_count = {"COUNT", "records are missing, or there are too many"};
+static const struct fault fault_end = {"END", "it ends too early; restore a backup"};
+static const struct fault fault_chain = {
+	"CHAIN", "the joins of this device cannot be folded; restore a backup"};
+static const struct fault fault_free_list = {"FREE_PAGES", "the list of free pages is damaged"};
+static const struct fault fault_page_use = {"PAGES", "a page is in use twice, or lost"};
+
 struct run {
 	struct ks_store *store;
 	struct ks_txn *txn;
@@ -28,7 +61,7 @@ struct table {
 	const char *name;
 	MDB_dbi dbi;
 	uint64_t *count;
-	const char *(*wrong)(struct run *run, const struct ks_scan *scan);
+	const struct fault *(*wrong)(struct run *run, const struct ks_scan *scan);
 	void (*name_key)(const struct ks_scan *scan, char out[KEY_TEXT_SIZE]);
 };
 
@@ -37,11 +70,15 @@ struct last_key {
 	uint8_t octets[KS_ID_SIZE];
 };
 
-static void damage(struct run *run, const char *table, const char *record, const char *what)
+static void damage(
+	struct run *run, const char *table, const char *record, const struct fault *fault)
 {
+	const struct ks_damage damage = {
+		.code = fault->code, .table = table, .record = record, .what = fault->what};
+
 	run->check->damaged++;
 	if (run->check->damage != NULL) {
-		run->check->damage(run->check->context, table, record, what);
+		run->check->damage(run->check->context, &damage);
 	}
 }
 
@@ -86,53 +123,53 @@ static bool is_known(struct run *run, const struct ks_scan *scan)
 	return is_there(run, run->store->tables.dev_eui, where);
 }
 
-static const char *wrong_device(struct run *run, const struct ks_scan *scan)
+static const struct fault *wrong_device(struct run *run, const struct ks_scan *scan)
 {
 	struct ks_device device;
 	struct ks_root root;
 
 	if (scan->key_length != KS_ID_SIZE) {
-		return "its key has a wrong length";
+		return &fault_key_length;
 	}
 	if (ks_device_decode(scan->value, scan->length, &device) != KW_OK) {
-		return "the record is damaged: remove the device and import it again";
+		return &fault_device_record;
 	}
 	ks_id_read(scan->key, &device.id);
 	if (!is_known(run, scan)) {
-		return "it is not in the table dev_eui";
+		return &fault_unlisted;
 	}
 	if (ks_root_open(run->store, &device, &root) != KW_OK) {
-		return "its root keys do not open: remove the device and import it again";
+		return &fault_root_keys;
 	}
 	ks_root_close(run->store);
 	return NULL;
 }
 
-static const char *wrong_where(struct run *run, const struct ks_scan *scan)
+static const struct fault *wrong_where(struct run *run, const struct ks_scan *scan)
 {
 	(void)run;
 	return scan->key_length != KS_ID_SIZE || scan->length != 1 || scan->value[0] != 1
-		       ? "the record is damaged"
+		       ? &fault_record
 		       : NULL;
 }
 
-static const char *wrong_state(struct run *run, const struct ks_scan *scan)
+static const struct fault *wrong_state(struct run *run, const struct ks_scan *scan)
 {
 	struct ks_history history;
 
 	if (scan->key_length != KS_ID_SIZE) {
-		return "its key has a wrong length";
+		return &fault_key_length;
 	}
 	if (!is_known(run, scan)) {
-		return "it is of no device that was ever here; restore a backup";
+		return &fault_no_device;
 	}
 	if (ks_history_read(scan->value, scan->length, &history) != KW_OK) {
-		return "the record is damaged: the device cannot join; restore a backup";
+		return &fault_state_record;
 	}
 	if (history.advanced > run->store->advanced) {
-		return "it has more margins than there were restores";
+		return &fault_margins;
 	}
-	return history.applied >= run->store->journal->next ? "it is newer than the journal" : NULL;
+	return history.applied >= run->store->journal->next ? &fault_newer : NULL;
 }
 
 /* Up to which record a device is folded; 0: nobody knows. Joins of one device often follow each other. */
@@ -156,7 +193,7 @@ static bool is_lost(struct run *run, const struct ks_record *record)
 	       applied_of(run, &record->event.id) < record->event.sequence;
 }
 
-static const char *wrong_event(struct run *run, const struct ks_scan *scan)
+static const struct fault *wrong_event(struct run *run, const struct ks_scan *scan)
 {
 	const uint64_t folded = run->store->journal->folded;
 	const uint64_t before = run->sequence;
@@ -166,35 +203,33 @@ static const char *wrong_event(struct run *run, const struct ks_scan *scan)
 	kw_reader_init(&key, scan->key, scan->key_length);
 	run->sequence = kw_read_u64(&key);
 	if (kw_reader_end(&key) != KW_OK || run->sequence <= before) {
-		return "its key is damaged";
+		return &fault_key;
 	}
 	if (ks_record_read(run->sequence, scan->value, scan->length, &record) != KW_OK) {
-		return "the record is damaged";
+		return &fault_record;
 	}
 	if (is_lost(run, &record)) {
-		return "this join is not in the state of its device; restore a backup";
+		return &fault_lost;
 	}
-	return before > 0 && before >= folded && run->sequence != before + 1
-		       ? "records before it are missing"
-		       : NULL;
+	return before > 0 && before >= folded && run->sequence != before + 1 ? &fault_gap : NULL;
 }
 
-static const char *wrong_peer(struct run *run, const struct ks_scan *scan)
+static const struct fault *wrong_peer(struct run *run, const struct ks_scan *scan)
 {
 	struct kw_reader key;
 	struct ks_peer peer;
 
 	if (ks_peer_decode(scan->value, scan->length, &peer) != KW_OK) {
-		return "the record is damaged";
+		return &fault_record;
 	}
 	kw_reader_init(&key, scan->key, scan->key_length);
 	peer.id = kw_read_u32(&key);
 	if (kw_reader_end(&key) != KW_OK || peer.id == 0) {
-		return "its key is damaged";
+		return &fault_key;
 	}
 	for (size_t i = 0; i < peer.kek_count; i++) {
 		if (ks_kek_check(run->store, &peer, &peer.keks[i]) != KW_OK) {
-			return "a KEK does not open: set a new one";
+			return &fault_kek;
 		}
 	}
 	return NULL;
@@ -217,12 +252,12 @@ static bool goes_on(const struct ks_scan *scan, struct last_key *last)
 
 static void check_record(struct run *run, const struct table *table, const struct ks_scan *scan)
 {
-	const char *what = table->wrong(run, scan);
+	const struct fault *fault = table->wrong(run, scan);
 	char name[KEY_TEXT_SIZE];
 
-	if (what != NULL) {
+	if (fault != NULL) {
 		table->name_key(scan, name);
-		damage(run, table->name, name, what);
+		damage(run, table->name, name, fault);
 	}
 }
 
@@ -243,9 +278,9 @@ static enum kw_err check_table(struct run *run, const struct table *table)
 	}
 	ks_scan_close(&scan);
 	if (err == KW_OK) {
-		damage(run, table->name, "", "its records are out of order");
+		damage(run, table->name, "", &fault_order);
 	} else if (err == KW_E_NOT_FOUND && count != ks_scan_count(run->txn, table->dbi)) {
-		damage(run, table->name, "", "records are missing, or there are too many");
+		damage(run, table->name, "", &fault_count);
 	}
 	if (table->count != NULL) {
 		*table->count = count;
@@ -276,7 +311,7 @@ static enum kw_err check_tables(struct run *run)
 static void check_end(struct run *run)
 {
 	if (run->sequence + 1 != run->store->journal->next) {
-		damage(run, "journal", "", "it ends too early; restore a backup");
+		damage(run, "journal", "", &fault_end);
 	}
 }
 
@@ -297,8 +332,7 @@ static enum kw_err check_chains(struct run *run)
 		err = ks_history_whole(run->txn, &pending->id, &history, NULL);
 		if (err == KW_E_STORE_DAMAGED) {
 			kw_hex_write(name, pending->id.dev_eui.octets, LW_EUI_SIZE);
-			damage(run, "journal", name,
-				"the joins of this device cannot be folded; restore a backup");
+			damage(run, "journal", name, &fault_chain);
 		} else if (err != KW_OK) {
 			return err;
 		}
@@ -365,12 +399,12 @@ static int check_free(struct run *run, MDB_txn *mdb, uint8_t *seen, size_t pages
 	}
 	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
 		if (!take_free(&value, seen, pages, &used)) {
-			damage(run, "free pages", "", "the list of free pages is damaged");
+			damage(run, "free pages", "", &fault_free_list);
 		}
 	}
 	mdb_cursor_close(cursor);
 	if (rc == MDB_NOTFOUND && used != pages) {
-		damage(run, "free pages", "", "a page is in use twice, or lost");
+		damage(run, "free pages", "", &fault_page_use);
 	}
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }

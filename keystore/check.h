@@ -9,10 +9,17 @@
 
 #include "keystore/store.h"
 
+/** Something that is wrong; the texts are borrowed for the call. */
+struct ks_damage {
+	const char *code;   /* a word for programs; it stays when the words change */
+	const char *table;  /* or "free pages" */
+	const char *record; /* its key as text; "": the table or the file as a whole */
+	const char *what;   /* words for people, with what to do */
+};
+
 struct ks_check {
-	/** Called for each damaged record: the table, the record's key as text ("": the table or the
-	 *  file as a whole), and what is wrong. */
-	void (*damage)(void *context, const char *table, const char *record, const char *what);
+	/** Called for each damaged record. */
+	void (*damage)(void *context, const struct ks_damage *damage);
 	void *context;
 	/* out: what was read */
 	uint64_t devices;

@@ -18,7 +18,7 @@ check 0 'ns remove' ns --help
 check 0 'ns test' ns --help
 
 # Every command explains itself, with an example, and names an option that it does not know.
-for command in init status events 'intake certificate' \
+for command in init status check events 'intake certificate' \
 	'device import' 'device add' 'device list' 'device show' 'device set' 'device block' \
 	'device unblock' 'device remove' 'device reset-nonces' \
 	'ns add' 'ns list' 'ns show' 'ns set' 'ns remove' 'ns test' \

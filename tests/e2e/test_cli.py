@@ -14,7 +14,7 @@ from lorawan import Device
 from server import SLOW, code, executable, free_port, join_req, run_tests, Server
 
 COMMANDS = """
-    init|status|backup|restore|events|simulate|intake certificate|dns zone
+    init|status|backup|restore|check|events|simulate|intake certificate|dns zone
     device import|device add|device list|device show|device set|device block|device unblock
     device remove|device reset-nonces
     ns add|ns list|ns show|ns set|ns remove|ns test|as add|as list|as show|as set|as remove
@@ -139,7 +139,7 @@ def test_man_page_of_keyward():
     entries = [line for line in section.splitlines() if re.match(r"\*[^-]", line)]
     names = set()
     for line in entries:
-        found = re.findall(r"\*((?:device|ns|as|kek|intake|dns) [a-z-]+|init|status|events|backup|restore)\*", line)
+        found = re.findall(r"\*((?:device|ns|as|kek|intake|dns) [a-z-]+|init|status|events|backup|restore|check)\*", line)
         names |= set(found)
         for option in re.findall(r"\*(--[a-z][a-z-]+)\*", line) if len(found) == 1 else []:
             assert option in help_options(*found[0].split()), (found[0], option)

@@ -1,6 +1,7 @@
 """The processes: how they start, what they refuse, what they may do, how they die and come back."""
 import contextlib
 import http.client
+import json
 import os
 import pathlib
 import pwd
@@ -233,9 +234,25 @@ def test_store_that_is_missing_or_open_to_others():
         assert joins(server, token, device) == 2
 
 
-def check(server):
-    return subprocess.run([executable("keyward"), "-c", str(server.conf), "check"],
+def check(server, *options):
+    return subprocess.run([executable("keyward"), "-c", str(server.conf), *options, "check"],
                           capture_output=True, text=True)
+
+
+def check_json(server, whole=False, read=True):
+    """What `keyward --json check` says; it always says it, in one object."""
+    done = check(server, "--json")
+    said = json.loads(done.stdout)
+    assert done.returncode == (0 if whole else 1), done
+    assert (said["whole"], said["read"]) == (whole, read), done
+    assert said["store"] == str(server.folder / "store") and (said["problems"] == []) == whole, said
+    assert all(set(problem) == {"code", "table", "record", "text"} and problem["text"]
+               for problem in said["problems"]), said
+    if read:
+        assert said["format"] >= 4 and said["epoch"] == 1 and said["pages"] > 8, said
+    else:
+        assert said["format"] is None and said["damaged"] is None, said
+    return said
 
 
 def test_damaged_store():
@@ -260,6 +277,8 @@ def test_damaged_store():
                 assert data.read_bytes() == piece, (name, "it was written to")
             done = check(server)
             assert done.returncode == 1 and "check: " in done.stderr + done.stdout, (name, done)
+            said = check_json(server, read=False)
+            assert said["problems"][-1]["code"] in ("DAMAGED", "PAGE", "ABSENT", "FAILED"), (name, said)
         data.write_bytes(whole)
         done = check(server)
         assert done.returncode == 0 and "the store is whole" in done.stdout, done
@@ -268,6 +287,40 @@ def test_damaged_store():
         assert joins(server, token, device) == 2
         done = check(server)
         assert done.returncode == 1 and "stop keywardd first" in done.stderr, done
+
+
+def test_check_for_programs():
+    with stopped_server() as (server, token, device):
+        said = check_json(server, whole=True)
+        assert (said["devices"], said["servers"], said["damaged"]) == (1, 1, 0), said
+        data = server.folder / "store" / "data.mdb"
+        whole = data.read_bytes()
+        # An octet behind each place where the device's ID stands: in one it is of its registration.
+        found = []
+        for place in re.finditer(re.escape(device.join_eui + device.dev_eui), whole):
+            at = place.end() + 8
+            data.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+            words = check(server)
+            if words.stdout.startswith("device "):
+                said = check_json(server)
+                found += said["problems"]
+                assert said["damaged"] == 1, said
+                assert found[0]["text"] in words.stdout, (said, words)
+        assert [(problem["code"], problem["table"]) for problem in found] == [("RECORD", "device")]
+        assert found[0]["record"].lower() == f"{device.join_eui.hex()} {device.dev_eui.hex()}", found
+        data.write_bytes(whole)
+        master = server.folder / "master.key"
+        kept = master.read_text()
+        master.write_text("0" * 64 + "\n")
+        assert check_json(server, read=False)["problems"][0]["code"] == "MASTER_KEY"
+        master.write_text(kept)
+        master.chmod(0o644)
+        assert check_json(server, read=False)["problems"][0]["code"] == "MASTER_FILE"
+        master.chmod(0o600)
+        server.start()
+        said = check_json(server, read=False)
+        assert [problem["code"] for problem in said["problems"]] == ["LOCKED"], said
+        assert joins(server, token, device) >= 1
 
 
 def test_vault_that_meets_a_damaged_page():

@@ -57,7 +57,7 @@ static void all_options(void)
 		"--log-format", "json", "--listeners", "2", "--paths", "/ /a", "--trusted-proxies",
 		"10.0.0.0/8 ::1", "--check-files", "--fronts", "64", "--map-size", "17592186044416",
 		"--repeat-window", "60", "--init", "--store", "s", "--master-key", "file:m",
-		"--owner", "o", "--fixed-answer", NULL};
+		"--owner", "o", "--lines", "--fixed-answer", NULL};
 	struct js_options options;
 
 	read_args(list, &options);
@@ -68,7 +68,7 @@ static void all_options(void)
 	EXPECT(options.map_size == UINT64_C(1) << 44);
 	EXPECT(options.repeat_window_s == 60 && options.init && options.fixed_answer);
 	EXPECT(strcmp(options.store, "s") == 0 && strcmp(options.master_key, "file:m") == 0);
-	EXPECT(strcmp(options.owner, "o") == 0);
+	EXPECT(strcmp(options.owner, "o") == 0 && options.lines);
 }
 
 static void no_options(void)

@@ -15,15 +15,16 @@ struct found {
 	char what[128];
 };
 
-static void keep(void *context, const char *table, const char *record, const char *what)
+static void keep(void *context, const struct ks_damage *damage)
 {
 	struct found *found = context;
 
-	(void)record;
 	found->count++;
-	assert_true(strlen(table) < sizeof(found->table) && strlen(what) < sizeof(found->what));
-	strcpy(found->table, table);
-	strcpy(found->what, what);
+	assert_true(strlen(damage->table) < sizeof(found->table) &&
+		    strlen(damage->what) < sizeof(found->what));
+	assert_true(damage->code[0] != '\0' && damage->record != NULL);
+	strcpy(found->table, damage->table);
+	strcpy(found->what, damage->what);
 }
 
 static struct ks_check check(struct scratch *scratch, struct found *found)

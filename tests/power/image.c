@@ -101,11 +101,11 @@ uint64_t image_records(struct image *image)
 	return digest_of(image->world.store, list, sizeof(list) / sizeof(list[0]));
 }
 
-static void keep_damage(void *context, const char *table, const char *record, const char *what)
+static void keep_damage(void *context, const struct ks_damage *damage)
 {
 	char *text = context;
 
-	snprintf(text, 256, "damaged: %s %s: %s", table, record, what);
+	snprintf(text, 256, "damaged: %s %s: %s", damage->table, damage->record, damage->what);
 }
 
 const char *image_open(struct image *image, uint64_t *content)
