@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -120,7 +121,9 @@ static int fetch(struct backup *backup)
 
 static void print_json(const struct backup *backup, const struct cli_reply *begun, FILE *out)
 {
-	json_t *object = json_pack("{s:s, s:I, s:I, s:O?, s:O?}", "file", backup->target.path,
+	/* A name may be any octets, a text in JSON may not. */
+	char *file = cli_clean(backup->target.path);
+	json_t *object = json_pack("{s:s, s:I, s:I, s:O?, s:O?}", "file", file == NULL ? "?" : file,
 		"octets", (json_int_t)backup->octets, "records", (json_int_t)backup->records,
 		"time", json_object_get(begun->json, "time"), "epoch",
 		json_object_get(begun->json, "epoch"));
@@ -128,6 +131,7 @@ static void print_json(const struct backup *backup, const struct cli_reply *begu
 	if (object != NULL && json_dumpf(object, out, JSON_INDENT(2)) == 0) {
 		fputc('\n', out);
 	}
+	free(file);
 	json_decref(object);
 }
 

@@ -2,12 +2,14 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static int run_device(struct cli *cli, int argc, char **argv)
 {
@@ -146,12 +148,29 @@ static int run(struct cli *cli, int argc, char **argv)
 	return usage("unknown command", argv[start]);
 }
 
+/* A standard stream that was closed must not become the next file that is opened, or what is said would go
+ * into a backup. Reading and writing fail on it as before: it is open the other way round. */
+static bool keep_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		const int way = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", way) != fd) {
+			return false;
+		}
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const struct rlimit none = {0, 0};
 	struct cli cli = {.program = argc > 0 ? argv[0] : ""};
 	int status;
 
+	if (!keep_standard_streams()) {
+		return CLI_FAILED; /* there is nowhere to say it */
+	}
 	/* Keys pass through some commands; a core file would hold them. */
 	if (setrlimit(RLIMIT_CORE, &none) != 0) {
 		return cli_fail("cannot forbid core files: %s", strerror(errno));

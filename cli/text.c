@@ -28,7 +28,10 @@ size_t cli_character_read(const char *from, uint32_t *value)
 		}
 		*value = *value << 6 | (text[i] & 0x3fu);
 	}
-	return *value < least[length] || *value > 0x10ffff ? 0 : length;
+	if (*value < least[length] || *value > 0x10ffff || (*value >= 0xd800 && *value < 0xe000)) {
+		return 0;
+	}
+	return length;
 }
 
 static bool steers_terminal(uint32_t value)

@@ -1,5 +1,6 @@
 """Backup while joins go on, and restore: no JoinNonce comes twice, and what is no backup is refused."""
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -335,6 +336,24 @@ def test_files():
             input=through.stdout, capture_output=True, timeout=60 * SLOW)
         assert checked.returncode == 0 and b"1 devices" in checked.stdout, checked
         assert server.cli("backup", check=False).returncode == 2
+
+        # Standard streams that are closed: none of them becomes the backup.
+        for stream in range(3):
+            path = server.folder / f"closed-{stream}"
+            done = subprocess.run([executable("keyward"), "-c", str(server.conf), "backup", path],
+                                  capture_output=True, timeout=60 * SLOW,
+                                  preexec_fn=lambda fd=stream: os.close(fd))  # pylint: disable=W1509
+            assert done.returncode == (1 if stream == 1 else 0), (stream, done)
+            assert (b"cannot write the output" in done.stderr) == (stream == 1), (stream, done)
+            assert "1 devices" in server.cli("restore", "--check", path), stream
+        # A name that is no UTF-8 is written as far as JSON has it.
+        for name in (b"\xff", b"\xed\xa0\x80"):
+            path = bytes(server.folder) + b"/" + name
+            done = subprocess.run([executable("keyward"), "-c", str(server.conf), "--json", "backup", path],
+                                  capture_output=True, timeout=60 * SLOW)
+            said = json.loads(done.stdout)
+            assert said["file"] == f"{server.folder}/" + "?" * len(name), (name, said)
+            assert said["octets"] == os.stat(path).st_size, (name, said)
 
         server.stop()
         refused(server, "cannot reach keywardd", args=("backup",), path=server.folder / "b")
