@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +64,8 @@ static void typed_option(int argc, char **argv, char out[OPTION_SIZE])
 static _Noreturn void print_help(const struct cli_command *command)
 {
 	fputs(command->help, stdout);
-	exit(fflush(stdout) == 0 ? CLI_DONE : CLI_FAILED);
+	exit(fflush(stdout) == 0 ? CLI_DONE
+				 : cli_fail("cannot write the output: %s", strerror(errno)));
 }
 
 int cli_next_option(struct cli *cli, const struct cli_command *command, int argc, char **argv,
@@ -145,6 +147,17 @@ void cli_want_words(
 	}
 	if (argc - optind > count) {
 		cli_usage(command, "%s: not expected", argv[optind + count]);
+	}
+}
+
+void cli_signal(int number, void (*handler)(int), int flags)
+{
+	struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+	struct sigaction before;
+
+	sigemptyset(&action.sa_mask);
+	if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
+		sigaction(number, &action, NULL);
 	}
 }
 

@@ -78,6 +78,9 @@ int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** "keyward: warning: ..." on standard error. */
 void cli_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** Have a signal handled, unless whoever started us had it ignored (nohup). @param flags  of sigaction() */
+void cli_signal(int number, void (*handler)(int), int flags);
+
 /** The configuration, read at the first call. Ends the program with CLI_FAILED if it cannot be. */
 const struct conf *cli_conf(struct cli *cli);
 

@@ -13,12 +13,9 @@ static void note_signal(int number)
 
 void cli_import_mind_signals(void)
 {
-	struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
-
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	cli_signal(SIGINT, note_signal, (int)SA_RESETHAND);
+	cli_signal(SIGTERM, note_signal, (int)SA_RESETHAND);
+	cli_signal(SIGHUP, note_signal, (int)SA_RESETHAND);
 }
 
 bool cli_import_interrupted(void)

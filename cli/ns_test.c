@@ -243,14 +243,11 @@ static void note_signal(int number)
 static void catch_signals(void)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-	struct sigaction action = {.sa_handler = note_signal};
 
-	sigemptyset(&action.sa_mask);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		sigaction(numbers[i], &action, NULL);
+		cli_signal(numbers[i], note_signal, 0);
 	}
-	action.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &action, NULL);
+	cli_signal(SIGPIPE, SIG_IGN, 0);
 }
 
 /* ---- the run ---- */

@@ -376,13 +376,12 @@ static int prepare(struct load *load)
 
 int sim_load(struct sim_run *run)
 {
-	const struct sigaction action = {.sa_handler = interrupt};
 	struct load load = {.run = run};
 	int status = prepare(&load);
 
 	interrupted = 0;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	cli_signal(SIGINT, interrupt, 0);
+	cli_signal(SIGTERM, interrupt, 0);
 	if (status == CLI_DONE) {
 		status = run_load(&load);
 	}

@@ -29,7 +29,7 @@ static void remove_and_end(int number)
 static void on_endings(void (*handler)(int))
 {
 	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		signal(endings[i], handler);
+		cli_signal(endings[i], handler, 0);
 	}
 }
 
@@ -128,20 +128,24 @@ static bool sync_folder(const struct cli_target *target)
 
 	strcpy(copy, target->path);
 	folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	done = folder >= 0 && fsync(folder) == 0;
+	/* EINVAL: a file system that has no such thing, CIFS for one. */
+	done = folder >= 0 && (fsync(folder) == 0 || errno == EINVAL);
 	if (folder >= 0) {
 		close(folder);
 	}
 	return done;
 }
 
-/* link() never replaces a file that came meanwhile. */
+/* A file that came meanwhile is not replaced. FAT and CIFS have no links, NFS has no such rename. */
 static bool give_name(struct cli_target *target)
 {
-	if (target->replace) {
-		return rename(target->made, target->path) == 0;
+	const unsigned flags = target->replace ? 0 : RENAME_NOREPLACE;
+
+	if (renameat2(AT_FDCWD, target->made, AT_FDCWD, target->path, flags) == 0) {
+		return true;
 	}
-	return link(target->made, target->path) == 0 && unlink(target->made) == 0;
+	return flags != 0 && (errno == EINVAL || errno == ENOSYS) &&
+	       link(target->made, target->path) == 0 && unlink(target->made) == 0;
 }
 
 int cli_target_finish(struct cli_target *target)
@@ -149,10 +153,14 @@ int cli_target_finish(struct cli_target *target)
 	if (target->made[0] == '\0') {
 		return CLI_DONE; /* standard output */
 	}
-	if (fsync(target->fd) != 0 || !give_name(target) || !sync_folder(target)) {
+	if (fsync(target->fd) != 0 || !give_name(target)) {
 		return cli_fail("cannot write %s: %s", target->path, strerror(errno));
 	}
 	target->made[0] = '\0';
+	if (!sync_folder(target)) {
+		return cli_fail("%s is written, but a power cut may undo that: %s", target->path,
+			strerror(errno));
+	}
 	return CLI_DONE;
 }
 

@@ -25,7 +25,8 @@ struct cli_target {
 int cli_target_open(struct cli_target *target, const char *path, const char *name, bool replace);
 /** @return CLI_DONE, CLI_FAILED (said) */
 int cli_target_write(struct cli_target *target, const void *octets, size_t length);
-/** Make it durable and give it its name. @return CLI_DONE, CLI_FAILED (said); nothing is left then */
+/** Make it durable and give it its name. @return CLI_DONE, CLI_FAILED (said); nothing is left then, but
+ *  where only the folder could not be made durable */
 int cli_target_finish(struct cli_target *target);
 /** Give it up; after cli_target_finish() too, then without effect. */
 void cli_target_close(struct cli_target *target);
