@@ -177,7 +177,8 @@ int main(int argc, char **argv)
 	}
 	/* Somebody who reads only the first lines of a list ends it quietly. */
 	signal(SIGPIPE, SIG_DFL);
-	setlocale(LC_CTYPE, "");
+	/* What is read is UTF-8 everywhere, and a Turkish locale would have "DEV_EUI" without an i. */
+	setlocale(LC_CTYPE, "C.UTF-8");
 	status = run(&cli, argc, argv);
 	cli_api_close(&cli);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
