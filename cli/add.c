@@ -96,6 +96,12 @@ static void take_option(struct wish *wish, int option, const char *value)
 	case OPTION_GENERATE:
 		wish->generate = true;
 		break;
+	case CLI_OPTION_NAME:
+		if (strlen(value) >= PR_NAME_SIZE) {
+			cli_usage(&self, "--name: at most %d octets", PR_NAME_SIZE - 1);
+		}
+		wish->policy.name = value;
+		break;
 	default:
 		cli_policy_take(&wish->policy, &self, option, value);
 		break;

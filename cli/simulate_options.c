@@ -93,11 +93,13 @@ struct words {
 
 static uint64_t number(const char *option, const char *text, uint64_t min, uint64_t max)
 {
+	/* 0x is hexadecimal; 010 is ten. */
+	const int base = strncasecmp(text, "0x", 2) == 0 ? 16 : 10;
 	unsigned long long value;
 	char *end;
 
 	errno = 0;
-	value = strtoull(text, &end, 0);
+	value = strtoull(text, &end, base);
 	if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value < min ||
 		value > max) {
 		cli_usage(&sim_command, "--%s %s: a number from %llu to %llu is wanted", option,

@@ -168,9 +168,16 @@ static bool update(const struct sim_run *run, struct table *table)
 	return true;
 }
 
+/* What is there of this name was left by a call that was killed, or is a trap. */
+static int open_new(const char *path)
+{
+	unlink(path);
+	return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
 static bool write_table(const char *path, const struct table *table)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = open_new(path);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
 	bool good;
 
@@ -206,6 +213,7 @@ static int save(const struct sim_run *run, struct table *table)
 	}
 	if (!write_table(path, table) || rename(path, run->state_path) != 0) {
 		status = cli_fail("%s: %s", path, strerror(errno));
+		unlink(path);
 	}
 	free(path);
 	return status;

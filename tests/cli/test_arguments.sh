@@ -18,7 +18,7 @@ check 0 'ns remove' ns --help
 check 0 'ns test' ns --help
 
 # Every command explains itself, with an example, and names an option that it does not know.
-for command in init status check events 'intake certificate' \
+for command in init status events backup restore check 'intake certificate' \
 	'device import' 'device add' 'device list' 'device show' 'device set' 'device block' \
 	'device unblock' 'device remove' 'device reset-nonces' \
 	'ns add' 'ns list' 'ns show' 'ns set' 'ns remove' 'ns test' \
@@ -44,6 +44,7 @@ check 2 'no value belongs to --generate' device add --generate=1
 check 2 'join-eui is missing' device add --dev-eui $eui --lorawan-version 1.0.3
 check 2 'lorawan-version is missing' device add --dev-eui $eui --join-eui $eui
 check 2 '1.0.0 to 1.0.4' device add --dev-eui $eui --join-eui $eui --lorawan-version 2
+check 2 'name: at most 63' device add --name "$(printf '%064d' 0)"
 check 2 'limit: a number' events --limit 0
 check 2 'device: a DevEUI' events --device 1
 check 2 'NAME is missing' ns add --net-id 000013 --token
@@ -125,6 +126,39 @@ check 1 'a token has 16 to' ns add a --net-id 000013 --token-file "$folder/empty
 check 1 'not a regular file' ns add a --net-id 000013 --token-file /dev/null
 check 1 'column app_key\|app_key is empty' device add --dev-eui $eui --join-eui $eui \
 	--lorawan-version 1.0.3
+
+# What simulate reads and writes; nothing is sent.
+printf 'app_key=00112233445566778899aabbccddeeff\n' >"$folder/keys"
+one="--url http://127.0.0.1:1/ --dev-eui $eui --join-eui $eui --lorawan-version 1.0.4 --net-id 000013
+	--keys $folder/keys --print-request"
+# shellcheck disable=SC2086
+{
+	check 0 '"RxDelay":10}' simulate $one --dev-nonce 0x10 --rx-delay 010
+	check 0 '"PHYPayload":"00................................1000........"' simulate $one --dev-nonce 0x10
+	check 0 '"PHYPayload":"00................................0a00........"' simulate $one --dev-nonce 010
+	check 2 'dev-nonce 0x: a number' simulate $one --dev-nonce 0x
+	check 2 'rx-delay 0x10: a number from 0 to 15' simulate $one --rx-delay 0x10
+	# The new state goes into a file of its own, whatever is there under its name.
+	echo precious >"$folder/victim"
+	ln -s victim "$folder/state.new"
+	check 0 '"RxDelay":5}' simulate $one --state "$folder/state"
+	check 0 '"PHYPayload":"00................................0200........"' simulate $one --state "$folder/state"
+	if [ "$(cat "$folder/victim")" != precious ] || [ -L "$folder/state" ] ||
+		[ "$(stat -c %a "$folder/state")" != 600 ]; then
+		echo 'a state was written through a link'
+		failed=1
+	fi
+	# A disk that is full leaves the old state, and nothing else.
+	before=$(cat "$folder/state")
+	said=$(trap '' XFSZ; ulimit -f 0
+		"$keyward" simulate $one --state "$folder/state" 2>&1 >/dev/null </dev/null)
+	if [[ $said != *state.new:\ File\ too\ large* ]] || [ "$(cat "$folder/state")" != "$before" ] ||
+		[ -e "$folder/state.new" ]; then
+		echo "a full disk: $said"
+		ls -l "$folder"
+		failed=1
+	fi
+}
 
 # A mistyped configuration is said, an absent one of one's own too.
 printf '[admin]\nsokcet = x\n' >"$folder/keyward.conf"
