@@ -237,6 +237,10 @@ static int key_handler(void *user, const char *section, const char *name, const 
 		unknown_key(parse, name);
 	} else if (value != NULL && *value != '\0') {
 		value_read(parse, setting, value);
+	} else if (parse->seen[setting - conf_settings] != 0 && !setting->repeatable) {
+		fail(parse, parse->line, KW_E_SYNTAX,
+			"%s is empty, but was given in line %u; remove one of the two", name,
+			parse->seen[setting - conf_settings]);
 	} else if (setting->if_there) {
 		*((char *)parse->conf + setting->offset) = '\0';
 	}

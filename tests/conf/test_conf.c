@@ -161,6 +161,9 @@ static void test_forms(void **state)
 	accept_text("[log]\nlevel = error\n[server]\nprocesses = 3\n[log]\nformat = json");
 	assert_int_equal(conf.log.level, KW_LOG_ERROR);
 	assert_true(conf.log.json);
+	accept_text("[server]\nprocesses =\nprocesses = 2\npaths = /a\npaths =\n");
+	assert_int_equal(conf.server.processes, 2);
+	assert_int_equal(conf.server.path_count, 2);
 	accept_text("[server]\npaths = /a\t/b  /a /\npaths = /c\n");
 	assert_int_equal(conf.server.path_count, 4);
 	accept_text("[server]\nprocesses = auto\n");
@@ -291,6 +294,10 @@ static void test_bad_lines(void **state)
 		{"[server]\nprocesses = 1\n; x\nprocesses = 1", "k.conf:4: ", "in line 2 already"},
 		{"[join]\nrepeat_window = 1\n[join]\nrepeat_window = 2", "k.conf:4: ", "in line 2"},
 		{"[server]\nprocesses = 1\n  2", "k.conf:3: ", "key = value"},
+		{"[server]\ntls_key = a\ntls_key =", "k.conf:3: ",
+			"tls_key is empty, but was given in "
+			"line 2"},
+		{"[server]\nanswer_ca = a\n\nanswer_ca =", "k.conf:4: ", "in line 2"},
 		{"[keystore]\npath = \"/var/lib\"", "k.conf:2: path: ", "without quotation marks"},
 		{"[server]\nprocesses = \x01", "k.conf:2: ", "0x01"},
 		{"[server]\nprocesses = 1\x7f", "k.conf:2: ", "0x7f"},
