@@ -271,6 +271,7 @@ def test_output_that_cannot_be_written():
             done = subprocess.run([executable("keyward"), "-c", str(server.conf), *args],
                                   stdout=full, stderr=subprocess.PIPE, text=True)
             assert done.returncode == 1, (args, done.returncode, done.stderr)
+            assert "cannot write the output" in done.stderr, (args, done.stderr)
 
 
 # ---- status ----

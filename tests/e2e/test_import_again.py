@@ -1,5 +1,7 @@
 """`keyward device import` broken off in the middle and done again; long files in little memory."""
+import contextlib
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -35,11 +37,24 @@ def start_import(server, path, **more):
         text=True, **more)
 
 
-def when_some_are_in(server, process):
-    """Wait until the import has begun to load, or is done."""
+def open_files(process, folder):
+    """Modes of the files of a folder that a process has open, those without a name included."""
+    modes = []
+    with contextlib.suppress(OSError):
+        for link in pathlib.Path(f"/proc/{process.pid}/fd").iterdir():
+            if os.readlink(link).startswith(f"{folder}/"):
+                modes.append(link.stat().st_mode & 0o777)
+    return modes
+
+
+def when_some_are_in(server, process, folder=None):
+    """Wait until the import has begun to load, or is done. Modes of the files that it had open in a folder."""
     deadline = time.monotonic() + 60 * SLOW
+    modes = []
     while process.poll() is None and stored(server) == 0:
+        modes += open_files(process, folder) if folder is not None else []
         assert time.monotonic() < deadline, "the import does not get on"
+    return modes + (open_files(process, folder) if folder is not None else [])
 
 
 def wait_for_answers(server):
@@ -73,11 +88,14 @@ def joins(server, *numbers):
 def test_after_the_command_line_was_killed():
     with Server() as server:
         path = write_rows(server, ROWS)
-        process = start_import(server, path)
-        when_some_are_in(server, process)
+        temporary = server.folder / "temporary"
+        temporary.mkdir()
+        process = start_import(server, path, env={**os.environ, "TMPDIR": str(temporary)})
+        modes = when_some_are_in(server, process, temporary)
         process.kill()
         process.communicate()
-        assert list(server.folder.glob("keyward-*")) == [], "a temporary file was left"
+        assert list(temporary.iterdir()) == [], "a temporary file was left"
+        assert set(modes) == {0o600} or (not modes and stored(server) == ROWS), modes
         goes_on(server, path)
         joins(server, 0, ROWS // 2, ROWS - 1)
 
