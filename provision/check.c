@@ -52,28 +52,40 @@ static size_t count_digits(const char *text)
 	return count;
 }
 
-/* 1.2E+15 and the like; lw_eui_read() has found that it looks so. */
-static bool may_echo_number(const char *text)
+/* Digits, a point or comma, digits, E+, digits: never what a person writes as a key. */
+static bool is_spreadsheet_number(const char *text)
 {
-	const char *exponent = strpbrk(text, "eE");
+	const size_t whole = strspn(text, "0123456789");
+	const char *rest = text + whole;
 
-	return exponent == NULL || strtol(exponent + 1, NULL, 10) <= EUI_EXPONENT_MAX;
+	if (whole == 0) {
+		return false;
+	}
+	if (*rest == '.' || *rest == ',') {
+		rest += 1 + strspn(rest + 1, "0123456789");
+	}
+	return (rest[0] == 'E' || rest[0] == 'e') && rest[1] == '+' && rest[2] != '\0' &&
+	       rest[2 + strspn(rest + 2, "0123456789")] == '\0';
 }
 
+/* A key may be in the wrong column, in hexadecimal, in Base64 or as a number. */
 static bool may_echo_eui(const char *text)
 {
-	const bool number = strcasestr(text, "e+") != NULL;
+	size_t letters = 0;
 
-	if (strlen(text) > EUI_ECHO_MAX || (!number && count_digits(text) > EUI_DIGITS) ||
-		(number && !may_echo_number(text))) {
+	if (strlen(text) > EUI_ECHO_MAX) {
 		return false;
+	}
+	if (is_spreadsheet_number(text)) {
+		return strtol(strpbrk(text, "eE") + 1, NULL, 10) <= EUI_EXPONENT_MAX;
 	}
 	for (; *text != '\0'; text++) {
 		if (!isgraph((unsigned char)*text) && *text != ' ') {
 			return false;
 		}
+		letters += isalnum((unsigned char)*text) ? 1 : 0;
 	}
-	return true;
+	return letters <= EUI_DIGITS;
 }
 
 static enum kw_err refuse_eui(
@@ -189,22 +201,6 @@ static enum kw_err collect_digits(const char *text, char digits[KEY_DIGITS], siz
 		(*count)++;
 	}
 	return *count == KEY_DIGITS ? KW_OK : KW_E_LENGTH;
-}
-
-/* Digits, a point or comma, digits, E+, digits: never what a person writes as a key. */
-static bool is_spreadsheet_number(const char *text)
-{
-	const size_t whole = strspn(text, "0123456789");
-	const char *rest = text + whole;
-
-	if (whole == 0) {
-		return false;
-	}
-	if (*rest == '.' || *rest == ',') {
-		rest += 1 + strspn(rest + 1, "0123456789");
-	}
-	return (rest[0] == 'E' || rest[0] == 'e') && rest[1] == '+' && rest[2] != '\0' &&
-	       rest[2 + strspn(rest + 2, "0123456789")] == '\0';
 }
 
 static enum kw_err refuse_key(struct pr_problem *problem, const char *column, const char *text,

@@ -104,6 +104,29 @@ static void bad_rows(void **state)
 	}
 }
 
+/* A key in the column of an EUI is not shown in any form. */
+static void keys_in_the_wrong_column(void **state)
+{
+	static const char *const keys[] = {KEY_A, "obLD1OX2BxgpOktcbX6PkA",
+		"obLD1OX2BxgpOktcbX6PkA==", "zbLD1+E+BxgpOktcbX6PkA", "1.23456789012345E+31",
+		"0x0123456789abcdef012"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		read_row(JOIN, keys[i], "1.0.3", KEY_B, "");
+		assert_int_equal(got.row_count, 0);
+		assert_int_equal(got.problem_count, 1);
+		assert_not_told(&got, keys[i]);
+		read_row(keys[i], DEV, keys[i], KEY_B, "");
+		assert_int_equal(got.row_count, 0);
+		assert_int_equal(got.problem_count, 1);
+		assert_not_told(&got, keys[i]);
+	}
+	/* What is none is. */
+	read_row(JOIN, "00:04:A3:0B:00:1C:05:3G", "1.0.3", KEY_B, "");
+	assert_problem(&got, 3, KW_E_HEX, "00:04:A3:0B:00:1C:05:3G is not an EUI");
+}
+
 static void a_field_of_any_length(void **state)
 {
 	char key[600];
@@ -190,6 +213,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_rows),
+		cmocka_unit_test(keys_in_the_wrong_column),
 		cmocka_unit_test(a_field_of_any_length),
 		cmocka_unit_test(one_root_key),
 		cmocka_unit_test(keys_in_other_forms),
