@@ -9,7 +9,8 @@
 /**
  * Whether the meta pages are those of two commits in a row, each in its own place. LMDB takes the one
  * with the greater number, whatever it is: a bit that is turned in a number would give the store of one
- * commit ago, and what that commit answered would be forgotten. Any one bit is found.
+ * commit ago, and what that commit answered would be forgotten. Any one bit is found. Nor does LMDB ask
+ * whether the file has the pages that they count: a number far beyond its end is found.
  *
  * @param folder  the store's directory
  * @return KW_OK (also for a file that is too short to tell: LMDB refuses it)

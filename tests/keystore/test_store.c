@@ -3,6 +3,7 @@
 #include "keystore/seal.h"
 #include "keystore/upgrade.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -229,6 +230,41 @@ static void a_store_without_its_parts_is_damaged(void **state)
 		assert_int_equal(ks_store_create(&fixture->options, &fixture->master), KW_OK);
 		fixture_open(fixture);
 	}
+}
+
+static void turn_bit(int fd, off_t at, unsigned bit)
+{
+	uint8_t octet;
+
+	assert_int_equal(pread(fd, &octet, 1, at), 1);
+	octet ^= (uint8_t)(1u << bit);
+	assert_int_equal(pwrite(fd, &octet, 1, at), 1);
+}
+
+/* LMDB would write behind the page that its meta page calls the last, and who checks a store makes a
+ * table of all of them. */
+static void a_last_page_far_behind_the_file_is_damage(void **state)
+{
+	const off_t page_size = sysconf(_SC_PAGESIZE);
+	const off_t last_page_at = 136; /* little-endian, in LMDB 0.9 */
+	struct fixture *fixture = *state;
+	char path[128];
+	int fd;
+
+	fixture_close(fixture);
+	fd = open(fixture_file(fixture, "data.mdb", path), O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	for (unsigned bit = 18; bit < 64; bit++) {
+		for (off_t page = 0; page < 2; page++) {
+			const off_t at = page * page_size + last_page_at + bit / 8;
+
+			turn_bit(fd, at, bit % 8);
+			assert_int_equal(try_open(fixture), KW_E_STORE_DAMAGED);
+			turn_bit(fd, at, bit % 8);
+		}
+	}
+	close(fd);
+	assert_int_equal(try_open(fixture), KW_OK);
 }
 
 static void aborting_undoes_everything(void **state)
@@ -487,6 +523,8 @@ int main(void)
 			an_unknown_old_format_is_refused, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(
 			a_store_without_its_parts_is_damaged, fixture_store, fixture_remove),
+		cmocka_unit_test_setup_teardown(
+			a_last_page_far_behind_the_file_is_damage, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(
 			aborting_undoes_everything, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(
