@@ -3,6 +3,7 @@
 #include "base/env.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "http/head.h"
 
 #include <assert.h>
 #include <gnutls/abstract.h>
@@ -158,40 +159,6 @@ static enum MHD_Result refuse(struct http_request *request, unsigned status)
 	return queue(request);
 }
 
-/* How the header says where the body ends. */
-struct framing {
-	unsigned lengths; /* Content-Length fields */
-	unsigned codings; /* Transfer-Encoding fields */
-	bool unknown;     /* a coding other than chunked */
-};
-
-static enum MHD_Result on_framing(
-	void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
-{
-	struct framing *framing = cls;
-
-	(void)kind;
-	if (strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
-		framing->lengths++;
-	} else if (strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
-		framing->codings++;
-		framing->unknown = value == NULL || strcasecmp(value, "chunked") != 0;
-	}
-	return MHD_YES;
-}
-
-/*
- * A body that a proxy in front could take to end elsewhere (RFC 9112, 6.1 and 6.3), or that the
- * library would read to the end of the connection.
- */
-static bool body_ambiguous(struct MHD_Connection *connection)
-{
-	struct framing framing = {0};
-
-	MHD_get_connection_values(connection, MHD_HEADER_KIND, on_framing, &framing);
-	return framing.lengths + framing.codings > 1 || framing.unknown;
-}
-
 /* A body that is announced as too large is not asked for, and not read if it is huge. */
 static bool refused_unread(const struct http_request *request, size_t body_max)
 {
@@ -204,14 +171,6 @@ static bool refused_unread(const struct http_request *request, size_t body_max)
 	}
 	return announced > HTTP_DROP_MAX ||
 	       (expect != NULL && strcasecmp(expect, "100-continue") == 0);
-}
-
-/* Exactly one Host, which HTTP/1.0 may leave out (RFC 9112, 3.2). */
-static bool host_good(const struct http_request *request, const char *version)
-{
-	const size_t count = http_request_header_count(request, MHD_HTTP_HEADER_HOST);
-
-	return count == 1 || (count == 0 && strcmp(version, MHD_HTTP_VERSION_1_0) == 0);
 }
 
 /*
@@ -247,7 +206,7 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
 	request->path = path;
 	*con_cls = request;
 	http_connection_move(&server->connections, connection, HTTP_PHASE_BODY);
-	if (!line_good || !host_good(request, version) || body_ambiguous(connection)) {
+	if (!line_good || !http_head_good(connection, method, version)) {
 		return refuse(request, MHD_HTTP_BAD_REQUEST);
 	}
 	if (refused_unread(request, server->options.body_max)) {

@@ -9,8 +9,8 @@
  * epoll thread hangs with 128 or more ready sockets.
  *
  * Refused before a handler sees them: a method other than the handler's (405 by the handler), a
- * body above the limit (413), a request that the library cannot parse, without exactly one Host, or
- * whose body could be taken to end in two places (400). Slow and idle clients are cut off
+ * body above the limit (413), a request that the library cannot parse, or whose header could be read in
+ * two ways (400; http/head.h). Slow and idle clients are cut off
  * (request_timeout_s, idle_timeout_s). How many connections there may be is limited in all and per
  * address (http/connection_limits.h).
  */

@@ -216,7 +216,13 @@ def test_two_ways_to_measure_a_body():
                 ([coded, coded], chunked(body, 100)), ([length, "Transfer-Encoding: gzip"], body),
                 (["Transfer-Encoding: gzip"], body), (["Transfer-Encoding: xchunked"], body),
                 (["Transfer-Encoding: chunked, gzip"], chunked(body, 100)),
-                (["Transfer-Encoding: "], body), ([length, "Transfer-Encoding: identity"], body)):
+                (["Transfer-Encoding: "], body), ([length, "Transfer-Encoding: identity"], body),
+                ([length, "Transfer-Encoding : chunked"], body),
+                ([length, "Transfer-Encoding\t: chunked"], body),
+                ([length, "Transfer-Encoding:\r\n chunked"], body),
+                ([length.replace(":", " :")], body), ([length.replace(":", ":\r\n")], body),
+                ([length, ": x"], body), ([": x", length], body), ([length, "X: y\n"], body),
+                ([length, "X: a\0b"], body), ([length, "X: a\rb"], body)):
             with Wire(bench.server) as wire:
                 wire.send(head(bench.token, *lines) + octets + hidden)
                 wire.end()

@@ -162,6 +162,13 @@ def hostile(server, device, key, value):
     for second in (f"{key}: {value}", f"{key.upper()}: {value}", f"{key}: x", f"{key}:"):
         assert ask_raw(server, device, [f"{key}: {value}", second]) == 400, second[:60]
         assert ask_raw(server, device, [second, f"{key}: {value}"]) == 400, second[:60]
+    # Lines that are no header of this name for a proxy, which therefore does not remove them.
+    for lines in ([f"{key[:-2]}: {value}", f" {key[-2:]}"], [f"{key[:-2]}: {value}", f"\t{key[-2:]}"],
+                  [f"{key} : {value}"], [f"{key}\t: {value}"], [f" {key}: {value}"],
+                  [f"X: y\r{key}: {value}"], [f"X: y\n{key}: {value}"],
+                  [f"X: y\r\r{key}: {value}"], [": y", f"{key}: {value}"],
+                  [f"{key}:", f" {value}"], [f"X: y", f" {key}: {value}"]):
+        assert ask_raw(server, device, lines) == 400, [line[:60] for line in lines]
     # A header beyond what a connection has room for is refused before anybody looks at it.
     assert ask_raw(server, device, [f"{key}: {'A' * 12000}"]) == 400
     assert ask_raw(server, device, [f"{key}: {'A' * 12000}"], "127.0.0.1") == 401

@@ -410,41 +410,6 @@ static void nonsense_is_400(void **state)
 	world_close(&world);
 }
 
-/* Answered by us, and so that it reads: the library's own answer to the first has its header twice. */
-static void host_and_line_are_400(void **state)
-{
-	static const char *const texts[] = {
-		"GET / HTTP/1.1\r\n\r\n",
-		"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
-		"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-		"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
-		"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
-	};
-	struct world world;
-	struct client client;
-
-	(void)state;
-	world_open(&world, NULL, NULL);
-	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		client_open(&client, world.port, NULL);
-		client_send_text(&client, texts[i]);
-		await(&world, &client);
-		assert_int_equal(400, answer.status);
-		assert_int_equal(0, answer.length);
-		assert_null(strstr(answer.header + 1, "HTTP/1.1"));
-		client_receive(&client);
-		assert_int_equal(0, client.used);
-		client_close(&client);
-	}
-	assert_int_equal(0, world.handled);
-	client_open(&client, world.port, NULL);
-	client_send_text(&client, "GET / HTTP/1.0\r\n\r\n");
-	await(&world, &client);
-	assert_int_equal(200, answer.status);
-	client_close(&client);
-	world_close(&world);
-}
-
 static void quiesced_it_finishes_and_takes_no_more(void **state)
 {
 	struct world world;
@@ -557,7 +522,6 @@ int main(void)
 		cmocka_unit_test(an_answer_to_nobody),
 		cmocka_unit_test(closing_forgets_what_is_pending),
 		cmocka_unit_test(nonsense_is_400),
-		cmocka_unit_test(host_and_line_are_400),
 		cmocka_unit_test(quiesced_it_finishes_and_takes_no_more),
 		cmocka_unit_test(closing_leaves_a_shared_listener_alone),
 		cmocka_unit_test(idle_it_does_not_spin),
