@@ -1,4 +1,5 @@
 /* JoinReq over a real store: who may join, in which order things are checked, what is remembered. */
+#include "keystore/epoch.h"
 #include "tests/js/world.h"
 
 static void test_each_version_joins(void **state)
@@ -518,6 +519,28 @@ static void test_a_repeated_answer_without_commit(void **state)
 	assert_int_equal(world->backend.counters.refused, 1);
 }
 
+/* The device may have had newer answers than the store that was restored knows of. */
+static void test_no_repeated_answer_after_a_restore(void **state)
+{
+	struct world *world = *state;
+	struct ipc_backend_req request = world_join_req(world, 4, 7);
+	struct ipc_backend_ans ans;
+	struct ks_txn *txn;
+
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	assert_int_equal(world->backend.counters.repeated, 1);
+	world_fold(world);
+	assert_int_equal(ks_txn_begin(world->store, &txn), KW_OK);
+	assert_int_equal(ks_epoch_write(txn, KS_EPOCH_FIRST + 1, 1000), KW_OK);
+	assert_int_equal(ks_txn_commit(txn), KW_OK);
+	world_reopen(world);
+	world_refused(world, &request, KW_E_REPLAY);
+	request = world_join_req(world, 4, 8);
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	assert_true(world_join_nonce(world, &request, &ans) > 1000);
+}
+
 static void test_refusals_reach_the_join_log(void **state)
 {
 	struct world *world = *state;
@@ -600,6 +623,7 @@ int main(void)
 		WORLD_TEST(test_nothing_happened_without_commit),
 		WORLD_TEST(test_a_refusal_needs_no_commit),
 		WORLD_TEST(test_a_repeated_answer_without_commit),
+		WORLD_TEST(test_no_repeated_answer_after_a_restore),
 		WORLD_TEST(test_refusals_reach_the_join_log),
 		WORLD_TEST(test_bad_refusal_does_not_hold_up_others),
 	};

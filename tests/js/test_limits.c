@@ -2,6 +2,9 @@
 #include "js/convert.h"
 #include "tests/js/world.h"
 
+#define MANY  40 /* devices, from this one on */
+#define FIRST 100
+
 static void slow(struct world *world, struct ks_peer *peer)
 {
 	(void)world;
@@ -179,6 +182,28 @@ static void test_guessing_raises_an_alarm_and_locks_nobody_out(void **state)
 	assert_true(events[3].time_ms == world->now_ms);
 }
 
+/* Each is counted and in the join log; the operator's log takes ten lines a second. */
+static void test_alarms_of_many_devices_do_not_fill_the_log(void **state)
+{
+	struct world *world = *state;
+	struct world_log log;
+
+	for (unsigned n = 0; n < MANY; n++) {
+		world_add_device(world, (uint8_t)(FIRST + n), LW_VERSION_1_0_4);
+	}
+	world_log_begin(&log);
+	for (unsigned n = 0; n < MANY; n++) {
+		struct ipc_backend_req request = world_join_req(world, (uint8_t)(FIRST + n), 1);
+
+		request.phy_payload[22] ^= 1;
+		for (unsigned i = 0; i < JS_SUSPECTS_ALARM; i++) {
+			world_refused(world, &request, KW_E_MIC);
+		}
+	}
+	world_log_end(&log, "MIC guessing");
+	assert_int_equal(world->backend.alarms.count[JS_SUSPECTS_MIC], MANY);
+}
+
 static void test_replays_raise_an_alarm(void **state)
 {
 	struct world *world = *state;
@@ -240,6 +265,7 @@ int main(void)
 		WORLD_TEST(test_late_strangers_are_strangers),
 		WORLD_TEST(test_late_is_not_counted_against_the_peer),
 		WORLD_TEST(test_guessing_raises_an_alarm_and_locks_nobody_out),
+		WORLD_TEST(test_alarms_of_many_devices_do_not_fill_the_log),
 		WORLD_TEST(test_replays_raise_an_alarm),
 		WORLD_TEST(test_guessed_rejoins_are_slowed_down),
 	};

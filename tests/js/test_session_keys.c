@@ -149,6 +149,21 @@ static void test_missing_kek_refuses_and_burns_nothing(void **state)
 	assert_int_equal(ans.has_session_key_id, 1);
 }
 
+static void test_missing_keks_do_not_fill_the_log(void **state)
+{
+	struct world *world = *state;
+	const struct ipc_backend_req request = world_join_req(world, 3, 7);
+	struct world_log log;
+
+	world_set_policy(world, 3, deliver_wrapped_to_nobody);
+	world_log_begin(&log);
+	for (unsigned i = 0; i < 100; i++) {
+		world_refused(world, &request, KW_E_NO_KEK);
+	}
+	world_log_end(&log, "the key encryption key is missing");
+	assert_int_equal(world->backend.counters.missing_keks, 100);
+}
+
 /* Where keys are wrapped, a KEK that is gone is never a reason to send them in the clear. */
 static void test_network_server_without_its_kek(void **state)
 {
@@ -317,6 +332,7 @@ int main(void)
 		WORLD_TEST(test_delivery_modes),
 		WORLD_TEST(test_whose_setting_counts),
 		WORLD_TEST(test_missing_kek_refuses_and_burns_nothing),
+		WORLD_TEST(test_missing_keks_do_not_fill_the_log),
 		WORLD_TEST(test_network_server_without_its_kek),
 		WORLD_TEST(test_new_sessions_use_the_current_keks),
 		WORLD_TEST(test_repeated_answer_is_as_it_was),

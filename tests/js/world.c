@@ -1,6 +1,9 @@
 #include "tests/js/world.h"
 
+#include "base/log_gate.h"
+
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 const struct lw_key world_key_1 = {{0xa1, 0xb2, 0xc3, 0xd4, 0xe5, 0xf6, 0x07, 0x18, 0x29, 0x3a,
@@ -640,4 +643,44 @@ int world_events(struct world *world, struct ks_event *events, size_t max)
 	ks_txn_abort(txn);
 	assert_false(more);
 	return count;
+}
+
+/* ---- the log ---- */
+
+static uint64_t mono_s(void)
+{
+	return kw_mono_us(&kw_env_system) / 1000000;
+}
+
+void world_log_begin(struct world_log *log)
+{
+	const int file = memfd_create("keyward-test-log", MFD_CLOEXEC);
+
+	assert_true(file >= 0);
+	log->kept = dup(STDERR_FILENO);
+	assert_true(log->kept >= 0);
+	log->begun_s = mono_s();
+	assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+	close(file);
+}
+
+unsigned world_log_end(const struct world_log *log, const char *words)
+{
+	const int file = dup(STDERR_FILENO);
+	const uint64_t seconds = mono_s() - log->begun_s + 1;
+	unsigned lines = 0;
+	char line[1024];
+	FILE *in;
+
+	assert_int_equal(dup2(log->kept, STDERR_FILENO), STDERR_FILENO);
+	close(log->kept);
+	assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+	in = fdopen(file, "r");
+	assert_non_null(in);
+	while (fgets(line, sizeof(line), in) != NULL) {
+		lines += strstr(line, words) != NULL;
+	}
+	fclose(in);
+	assert_in_range(lines, 1, KW_LOG_GATE_LINES * seconds);
+	return lines;
 }

@@ -140,6 +140,18 @@ void world_same_key(const struct ipc_key *clear, const struct lw_key *expected);
 /** Write what waits, and read all entries, oldest first. @return how many */
 int world_events(struct world *world, struct ks_event *events, size_t max);
 
+/* ---- the log ---- */
+
+/** What is logged from one moment on; with the real clock, as the log has it. */
+struct world_log {
+	int kept; /* standard error, as it was */
+	uint64_t begun_s;
+};
+
+void world_log_begin(struct world_log *log);
+/** Lines with `words` in them: some, and no more than may pass in a second. @return how many */
+unsigned world_log_end(const struct world_log *log, const char *words);
+
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 #endif
