@@ -311,6 +311,14 @@ enum kw_err sim_http_start(struct sim_http *http, unsigned slot, const char *bod
 									      : KW_E_NO_MEMORY;
 }
 
+/* curl quotes the server: the names in its certificate, for one. */
+static void clean(char *text)
+{
+	for (; *text != '\0'; text++) {
+		*text = *text >= ' ' && *text <= '~' ? *text : '?';
+	}
+}
+
 static void finish(struct sim_http *http, struct transfer *transfer, CURLcode code)
 {
 	struct sim_http_answer answer = {.body = transfer->answer, .length = transfer->length};
@@ -321,6 +329,7 @@ static void finish(struct sim_http *http, struct transfer *transfer, CURLcode co
 	} else if (code == CURLE_WRITE_ERROR) {
 		answer.why = "the answer is longer than 64 KiB";
 	} else {
+		clean(transfer->error);
 		answer.why =
 			transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code);
 	}

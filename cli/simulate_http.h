@@ -33,7 +33,7 @@ struct sim_http_answer {
 	long status;      /* 0: no answer */
 	const char *body; /* not NUL-terminated */
 	size_t length;
-	const char *why; /* without an answer: why, in words; else NULL */
+	const char *why; /* without an answer: why, in words of printable ASCII; else NULL */
 };
 
 /** Called from sim_http_turn(); may call sim_http_start() for the same slot. */

@@ -1,11 +1,16 @@
 """The command line: help, usage, init, status, simulate and what reaches the terminal."""
+import contextlib
 import json
 import re
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 
+from certificates import openssl
 from commands import (
     JOIN_EUI, KEY, NWK_KEY, ROOT, add_device, ask, dev_eui, fails, keyward, row, seal, table,
     tts, write,
@@ -449,6 +454,30 @@ def test_simulate_load():
 # ---- terminals ----
 
 
+class TlsServer:
+    """Takes connections by TLS and says nothing; gives its URL."""
+
+    def __init__(self, certificate):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+
+    def __enter__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.serve, daemon=True).start()
+        return f"https://127.0.0.1:{self.listener.getsockname()[1]}/"
+
+    def serve(self):
+        with contextlib.suppress(OSError):  # the listener is closed
+            while True:
+                link, _ = self.listener.accept()
+                with contextlib.suppress(OSError), link:
+                    self.context.wrap_socket(link, server_side=True).close()
+
+    def __exit__(self, *error):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
 def test_control_characters_never_reach_the_terminal():
     evil = "\x1b[31mred\x1b]0;title\x07\x08\x7f\u009b31m\u202eabc\u2028x"
     steers = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -491,6 +520,17 @@ def test_control_characters_never_reach_the_terminal():
         time.sleep(1.5)
         clean(server.cli("events"))
         clean(server.new_log())
+        # Nor does the certificate of a server.
+        certificate = server.folder / "evil.pem"
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                "-subj", "/CN=a\x1b]0;title\x07", "-keyout", server.folder / "evil.key", "-out", certificate)
+        devices = write(server, "devices.csv", table(row(2)).encode())
+        with TlsServer(certificate) as url:
+            for args in ([], ["--count", "1"]):
+                done = server.cli("simulate", "--url", url, "--ca", certificate, "--net-id", "000013",
+                                  "--devices", devices, "--dev-eui", dev_eui(2), *args, check=False)
+                said = clean(done.stdout + done.stderr)
+                assert done.returncode == 1 and "a?]0;title?" in said, said
 
 
 if __name__ == "__main__":
