@@ -162,6 +162,8 @@ static int send_block(struct blocks *blocks, struct cli_envelope *envelope)
 	if (status != CLI_DONE && blocks->total > 1) {
 		cli_fail("%s: it was envelope %u of %llu", import->file, envelope->number,
 			(unsigned long long)blocks->total);
+	} else if (status != CLI_DONE) {
+		cli_fail("%s: it was the envelope in this file", import->file);
 	}
 	return status;
 }

@@ -98,7 +98,7 @@ def test_envelopes_that_are_refused():
         def refused(octets, *words):
             path = write(server, "bad.cms", octets)
             for args in ([], ["--dry-run"], ["--skip-errors"]):
-                said = fails(server, "device", "import", path, *args, words=words)
+                said = fails(server, "device", "import", path, *args, words=[*words, f"{path}: "])
             without_secrets(said)
             assert devices(server) == {}, "something was stored"
 
