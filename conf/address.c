@@ -2,6 +2,7 @@
 
 #include "conf/setting.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -17,22 +18,12 @@ static struct addrinfo *resolve(const char *host, const char *port)
 	return getaddrinfo(host, port, &hints, &found) == 0 ? found : NULL;
 }
 
-static bool address_valid(const char *text)
+/* getaddrinfo() also takes the old forms of IPv4 addresses ("1", "0x7f.1"; "010.0.0.1" is 8.0.0.1). */
+static bool may_be_address(const char *text)
 {
-	/* getaddrinfo() also takes the old forms of IPv4 addresses ("1", "0x7f.1"). */
-	bool plain = strchr(text, ':') != NULL || strspn(text, "0123456789.") == strlen(text);
-	struct addrinfo *found = plain ? resolve(text, NULL) : NULL;
-	unsigned dots = 0;
+	struct in_addr v4;
 
-	for (const char *c = text; *c != '\0'; c++) {
-		dots += *c == '.';
-	}
-	if (found == NULL) {
-		return false;
-	}
-	plain = found->ai_family == AF_INET6 || dots == 3;
-	freeaddrinfo(found);
-	return plain;
+	return strchr(text, ':') != NULL || inet_pton(AF_INET, text, &v4) == 1;
 }
 
 static bool is_loopback(const struct sockaddr_storage *address)
@@ -111,7 +102,7 @@ enum kw_err conf_listen_read(const char *text, struct conf_listen *listen, char 
 			"\"%s\" is not a port; write a number from 0 to 65535 (0: any free one)",
 			port);
 	}
-	found = address_valid(host) ? resolve(host, port) : NULL;
+	found = may_be_address(host) ? resolve(host, port) : NULL;
 	if (found == NULL) {
 		return conf_fail(why, KW_E_INVALID,
 			"\"%s\" is not an IPv4 or IPv6 address; names are not looked up, write the "
