@@ -154,8 +154,9 @@ static bool keep_standard_streams(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		const int way = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+		const int opened = fcntl(fd, F_GETFD) < 0 ? open("/dev/null", way) : fd;
 
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", way) != fd) {
+		if (opened != fd) {
 			return false;
 		}
 	}
