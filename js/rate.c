@@ -37,14 +37,17 @@ bool js_rate_take(
 	struct js_rates *rates, uint32_t peer, uint32_t rate, uint32_t burst, uint64_t now_us)
 {
 	const uint64_t now_ns = now_us * 1000;
-	uint64_t each_ns, due_ns;
+	uint64_t each_ns, full_ns, due_ns;
 
 	if (rate == 0 || !reserve(rates, peer)) {
 		return true;
 	}
 	each_ns = SECOND_NS / rate;
+	full_ns = each_ns * burst;
 	due_ns = rates->due_ns[peer] > now_ns ? rates->due_ns[peer] : now_ns;
-	if (due_ns + each_ns - now_ns > each_ns * burst) {
+	if (due_ns + each_ns - now_ns > full_ns) {
+		/* Under another rate it may have been filled for longer. */
+		rates->due_ns[peer] = due_ns - now_ns < full_ns ? due_ns : now_ns + full_ns;
 		return false;
 	}
 	rates->due_ns[peer] = due_ns + each_ns;

@@ -34,6 +34,22 @@ static void a_burst_and_then_the_rate(void **state)
 	js_rates_finish(&rates);
 }
 
+/* Who had a long burst at a low rate and used it up is judged by what holds now. */
+static void a_new_rate_holds_at_once(void **state)
+{
+	struct js_rates rates = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++) {
+		assert_true(js_rate_take(&rates, 7, 1, 100000, SECOND_US));
+	}
+	assert_false(js_rate_take(&rates, 7, 1, 100000, SECOND_US));
+	assert_int_equal(0, taken(&rates, 7, SECOND_US));
+	assert_int_equal(10, taken(&rates, 7, 2 * SECOND_US));
+	assert_int_equal(20, taken(&rates, 7, 4 * SECOND_US));
+	js_rates_finish(&rates);
+}
+
 static void no_rate_is_no_limit(void **state)
 {
 	struct js_rates rates = {0};
@@ -62,6 +78,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_burst_and_then_the_rate),
+		cmocka_unit_test(a_new_rate_holds_at_once),
 		cmocka_unit_test(no_rate_is_no_limit),
 		cmocka_unit_test(an_id_out_of_all_bounds_costs_no_memory),
 	};
