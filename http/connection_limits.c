@@ -17,7 +17,13 @@
 #define ADDRESSES     65536
 #define ADDRESS_SHIFT 48
 
-#define SWEEP_US 20000
+/*
+ * Looking for closed connections takes a twentieth of the time, however many there are and however
+ * often somebody is refused. Who was stopped in the middle does not rest for minutes.
+ */
+#define SWEEP_REST_US     20000
+#define SWEEP_REST_FACTOR 20
+#define SWEEP_REST_MAX_US 2000000
 
 enum kw_err http_limits_open(struct http_limits *limits, const struct http_server_options *options)
 {
@@ -161,26 +167,34 @@ static bool is_dead(const struct http_slot *slot)
  * request: it would keep it until its time is over, and who opens and closes many would be refused with
  * none open.
  */
+static void shut_dead(struct http_limits *limits, enum http_phase phase)
+{
+	struct http_slot *slot = limits->queues[phase].oldest;
+
+	while (slot != NULL) {
+		struct http_slot *newer = slot->newer;
+
+		if (is_dead(slot)) {
+			shut(limits, slot);
+		}
+		slot = newer;
+	}
+}
+
 static void sweep(struct http_limits *limits)
 {
-	static const enum http_phase phases[] = {HTTP_PHASE_NEW, HTTP_PHASE_IDLE, HTTP_PHASE_BODY};
+	const uint64_t begin_us = kw_mono_us(&kw_env_system);
+	uint64_t rest_us;
 
-	if (limits->now_us - limits->swept_us < SWEEP_US) {
+	if (begin_us < limits->sweep_due_us) {
 		return;
 	}
-	limits->swept_us = limits->now_us;
-	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
-		struct http_slot *slot = limits->queues[phases[i]].oldest;
-
-		while (slot != NULL) {
-			struct http_slot *newer = slot->newer;
-
-			if (is_dead(slot)) {
-				shut(limits, slot);
-			}
-			slot = newer;
-		}
-	}
+	shut_dead(limits, HTTP_PHASE_NEW);
+	shut_dead(limits, HTTP_PHASE_IDLE);
+	shut_dead(limits, HTTP_PHASE_BODY);
+	rest_us = SWEEP_REST_US + (kw_mono_us(&kw_env_system) - begin_us) * SWEEP_REST_FACTOR;
+	limits->sweep_due_us =
+		begin_us + (rest_us < SWEEP_REST_MAX_US ? rest_us : SWEEP_REST_MAX_US);
 }
 
 bool http_limits_admit(struct http_limits *limits, const struct sockaddr *address)

@@ -47,9 +47,9 @@ struct http_limits {
 	struct http_queue queues[HTTP_PHASE_TIMED];
 	unsigned open; /* without those that are shut down */
 	uint16_t *addresses;
-	uint64_t secret[3]; /* so that nobody can choose whom he is counted with */
-	uint64_t now_us;    /* as of this turn */
-	uint64_t swept_us;
+	uint64_t secret[3];    /* so that nobody can choose whom he is counted with */
+	uint64_t now_us;       /* as of this turn */
+	uint64_t sweep_due_us; /* not before: looking for closed connections */
 	struct http_limits_count count;
 	http_exempt exempt;
 	void *context;
