@@ -2,7 +2,7 @@
 
 #include "backend-if/credential.h"
 #include "base/env.h"
-#include "base/log.h"
+#include "base/log_gate.h"
 #include "http/proxy_cert.h"
 
 #include <netinet/in.h>
@@ -75,6 +75,7 @@ static enum kw_err add_names(const struct js_identities *identities,
 	const struct http_octets *chain, size_t count, uint64_t now_s,
 	const struct http_certificate *certificate, struct js_identity *identity)
 {
+	static struct kw_log_gate gate;
 	uint8_t anchors[ANCHORS_MAX][HTTP_FINGERPRINT_SIZE];
 	size_t found = 0;
 	enum kw_err err = http_trust_verify(
@@ -85,7 +86,8 @@ static enum kw_err add_names(const struct js_identities *identities,
 			err = add_name(anchors[a], certificate->names[n].text, identity);
 		}
 	}
-	if (err == KW_OK && found * certificate->name_count >= IPC_CREDENTIALS_MAX) {
+	if (err == KW_OK && found * certificate->name_count >= IPC_CREDENTIALS_MAX &&
+		kw_log_gate(&gate, &kw_env_system, KW_LOG_WARNING, "front")) {
 		kw_log(KW_LOG_WARNING, "front",
 			"a client certificate has more names than are looked at",
 			KW_NUM("names", certificate->name_count),

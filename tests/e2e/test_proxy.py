@@ -3,9 +3,11 @@ address only, in the one form that is configured, and for that one request."""
 import base64
 import contextlib
 import http.client
+import itertools
 import re
 import socket
 import sys
+import time
 import urllib.parse
 
 from certificates import Authority, der, fingerprint
@@ -222,6 +224,24 @@ def test_chain_of_intermediates():
             assert seen == status, (wrong[:40], seen)
         lines = [f"{key}: {value}" for key, value in rfc9440(leaf, [middle.pem]).items()]
         assert ask_raw(server, device, [*lines, f"Client-Cert-Chain: {chain}"]) == 400
+
+
+def test_many_names_do_not_fill_the_log():
+    """A client of a CA writes what it likes into its chain: each is a new one to look at."""
+    with installed("Client-Cert") as (server, certificates, device):
+        ca = Authority(server, "many")
+        named = ca.issue("nine", san=",".join(f"DNS:n{i}.example.org" for i in range(9)))
+        pool = server.folder / "ca.pem"
+        pool.write_text(pool.read_text() + ca.pem.read_text())
+        server.stop()
+        server.start()
+        others = [certificates[name] for name in ("a", "b", "stranger", "ended", "self")]
+        start, link = time.monotonic(), dial(server)
+        for chain in itertools.permutations(others):
+            assert ask(server, device, rfc9440(named, chain), link=link) == 401
+        took = time.monotonic() - start
+        lines = [line for line in server.new_log().splitlines() if "more names than" in line]
+        assert 0 < len(lines) <= 10 * (took + 2), f"{len(lines)} lines in {took:.1f} s"
 
 
 def test_clients_on_one_connection():
