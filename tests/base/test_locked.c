@@ -11,6 +11,22 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What is given back to the kernel, at the last moment at which it can be seen. */
+static size_t given_back, left_over;
+
+int __real_munmap(void *memory, size_t size);
+int __wrap_munmap(void *memory, size_t size);
+int __wrap_munmap(void *memory, size_t size)
+{
+	const uint8_t *octets = memory;
+
+	given_back += size;
+	for (size_t i = 0; i < size; i++) {
+		left_over += octets[i] != 0;
+	}
+	return __real_munmap(memory, size);
+}
+
 static void pages_are_zero_and_can_be_written(void **state)
 {
 	static const size_t sizes[] = {1, 100, 4096, 4097, 100000};
@@ -52,6 +68,20 @@ static bool has_flag(const void *memory, const char *flag)
 	return found;
 }
 
+static void nothing_is_left_in_them(void **state)
+{
+	uint8_t *memory = kw_locked_create(5000);
+
+	(void)state;
+	assert_non_null(memory);
+	memset(memory, 0xee, 5000);
+	given_back = 0;
+	left_over = 0;
+	kw_locked_destroy(memory, 5000);
+	assert_int_equal(given_back, 5000);
+	assert_int_equal(left_over, 0);
+}
+
 static void neither_cores_nor_children_get_them(void **state)
 {
 	uint8_t *memory = kw_locked_create(64);
@@ -67,6 +97,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_are_zero_and_can_be_written),
+		cmocka_unit_test(nothing_is_left_in_them),
 		cmocka_unit_test(neither_cores_nor_children_get_them),
 	};
 

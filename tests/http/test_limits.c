@@ -1,5 +1,6 @@
 /* How many connections there may be, and how long each may take. */
 #include "base/env.h"
+#include "http/connection_limits.h"
 #include "tests/http/drive.h"
 
 #include <arpa/inet.h>
@@ -91,6 +92,66 @@ static void each_address_has_its_limit(void **state)
 	assert_int_equal(2, http_server_limits_count(world.server).refused);
 	client_close(&ours);
 	world_close(&world);
+}
+
+static struct sockaddr_in6 address_of(const char *text)
+{
+	struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+	struct sockaddr_in *v4 = (void *)&address;
+
+	if (inet_pton(AF_INET6, text, &address.sin6_addr) != 1) {
+		address = (struct sockaddr_in6){.sin6_family = AF_INET};
+		assert_int_equal(1, inet_pton(AF_INET, text, &v4->sin_addr));
+	}
+	return address;
+}
+
+static bool may_come(struct http_limits *limits, const char *text)
+{
+	const struct sockaddr_in6 address = address_of(text);
+
+	return http_limits_admit(limits, (const struct sockaddr *)(const void *)&address);
+}
+
+static void comes(struct http_limits *limits, struct http_slot *slot, const char *text)
+{
+	const struct sockaddr_in6 address = address_of(text);
+
+	http_limits_enter(limits, slot, -1, (const struct sockaddr *)(const void *)&address);
+}
+
+/* A subscriber has all addresses of an IPv6 network; IPv4 within IPv6 is IPv4. */
+static void an_ipv6_network_has_one_limit(void **state)
+{
+	const struct http_server_options options = {.connections_max = 100, .per_address_max = 2};
+	struct http_slot slots[4];
+	struct http_limits limits;
+	unsigned others = 0;
+	char text[64];
+
+	(void)state;
+	assert_int_equal(KW_OK, http_limits_open(&limits, &options));
+	comes(&limits, &slots[0], "2001:db8:1:2::1");
+	assert_true(may_come(&limits, "2001:db8:1:2:ffff::1"));
+	comes(&limits, &slots[1], "2001:db8:1:2:ffff::1");
+	assert_false(may_come(&limits, "2001:db8:1:2:abcd:ef01:2345:6789"));
+	comes(&limits, &slots[2], "::ffff:192.0.2.1");
+	comes(&limits, &slots[3], "192.0.2.1");
+	assert_false(may_come(&limits, "::ffff:192.0.2.1"));
+	assert_false(may_come(&limits, "192.0.2.1"));
+	/* Others are counted apart; few fall together with one of these by chance. */
+	for (unsigned i = 2; i < 102; i++) {
+		snprintf(text, sizeof(text), "2001:db8:1:%x::1", i + 1);
+		others += may_come(&limits, text);
+		snprintf(text, sizeof(text), "::ffff:192.0.2.%u", i);
+		others += may_come(&limits, text);
+	}
+	assert_in_range(others, 150, 200);
+	for (unsigned i = 0; i < 4; i++) {
+		http_limits_leave(&limits, &slots[i]);
+	}
+	assert_true(may_come(&limits, "2001:db8:1:2::1"));
+	http_limits_close(&limits);
 }
 
 /* Whether one more is let in and served. */
@@ -304,6 +365,36 @@ static void the_whole_body_has_a_time(void **state)
 	world_close(&world);
 }
 
+/* Who does not read what it asked for does not hold its connection for long either. */
+static void reading_the_answers_has_a_time(void **state)
+{
+	const struct world_limits limits = {.connections = 10, .idle_s = 60, .request_s = 1};
+	const uint64_t start = now_ms();
+	static char body[30000], text[31000];
+	const int little = 4096;
+	struct client client;
+	struct world world;
+	size_t length, at = 0;
+
+	(void)state;
+	world_open_limited(&world, &limits);
+	memset(body, 'a', sizeof(body) - 1);
+	length = post(text, sizeof(text), body);
+	client_open(&client, world.port, NULL);
+	assert_int_equal(0, setsockopt(client.fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little)));
+	while (http_server_limits_count(world.server).timed_out == 0 && now_ms() - start < 20000) {
+		at += client_send(&client, text + at, length - at);
+		at = at == length ? 0 : at;
+		world_turn(&world);
+	}
+	assert_int_equal(1, http_server_limits_count(world.server).timed_out);
+	assert_true(world.handled > 0 && now_ms() - start >= 900);
+	settle(&world);
+	assert_int_equal(0, http_server_connections(world.server));
+	client_close(&client);
+	world_close(&world);
+}
+
 static void all_bodies_have_a_limit(void **state)
 {
 	const struct world_limits limits = {
@@ -345,11 +436,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_address_has_its_limit),
+		cmocka_unit_test(an_ipv6_network_has_one_limit),
 		cmocka_unit_test(who_has_closed_is_not_counted),
 		cmocka_unit_test(who_is_refused_takes_no_time),
 		cmocka_unit_test(a_newcomer_takes_the_place_of_the_oldest_idle),
 		cmocka_unit_test(the_whole_header_has_a_time),
 		cmocka_unit_test(the_whole_body_has_a_time),
+		cmocka_unit_test(reading_the_answers_has_a_time),
 		cmocka_unit_test(all_bodies_have_a_limit),
 	};
 
