@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from network import Mobile
+from network import Mobile, error_notif
 from server import SLOW, Server, code, join_req, run_tests
 
 HEAVY = "KEYWARD_OVERLOAD" in os.environ  # 10,000 idle connections instead of 1,000
@@ -291,6 +291,11 @@ def test_one_peer_floods():
                 assert answer["ProtocolVersion"] == protocol
                 assert answer["TransactionID"] == body["TransactionID"]
                 assert answer["MessageType"] == "JoinAns"
+        # What has no answer is refused without one.
+        total, refusals = flood_as_peer(world, error_notif(world.victim, sender="00002d"), seconds=1)
+        assert total[503] > 0 and set(total) <= {200, 503}, total
+        for answer, head in refusals:
+            assert answer is None and head["Retry-After"] == "1", (answer, head)
         status = world.status()
         assert status["joins"]["rate_refused"] >= total[503]
         assert any("bad were refused: it asked more" in text for text in status["warnings"])

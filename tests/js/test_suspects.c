@@ -64,10 +64,12 @@ static void one_alarm_a_window(void **state)
 	assert_int_equal(alarm.net_id.octets[0], 0x60);
 	assert_int_equal(fails(1, KW_E_MIC, 1000, START_US + 4 * SECOND_US), JS_SUSPECTS_COUNTED);
 	assert_int_equal(suspects.alarmed, 1);
-	/* What came after it is told when the window is over, once. */
+	/* What came after it is told when the window is over, once, even if there is more by then. */
 	assert_false(js_suspects_end(&suspects, START_US + JS_SUSPECTS_WINDOW_US - 1, &alarm));
+	assert_int_equal(
+		fails(1, KW_E_MIC, 1, START_US + JS_SUSPECTS_WINDOW_US), JS_SUSPECTS_COUNTED);
 	assert_true(js_suspects_end(&suspects, START_US + JS_SUSPECTS_WINDOW_US, &alarm));
-	assert_int_equal(alarm.repeats, JS_SUSPECTS_ALARM + 1000);
+	assert_int_equal(alarm.repeats, JS_SUSPECTS_ALARM + 1001);
 	assert_int_equal(alarm.seconds, 61);
 	assert_false(js_suspects_end(&suspects, START_US + JS_SUSPECTS_WINDOW_US, &alarm));
 	assert_int_equal(suspects.alarmed, 0);
@@ -99,10 +101,15 @@ static void a_few_now_and_then_are_none(void **state)
 
 static void kinds_and_devices_are_apart(void **state)
 {
+	struct ks_event other = failure(1, KW_E_MIC);
+
 	(void)state;
 	assert_int_equal(fails(1, KW_E_MIC, JS_SUSPECTS_ALARM - 1, START_US), JS_SUSPECTS_USUAL);
 	assert_int_equal(fails(1, KW_E_REPLAY, JS_SUSPECTS_ALARM - 1, START_US), JS_SUSPECTS_USUAL);
 	assert_int_equal(fails(2, KW_E_MIC, JS_SUSPECTS_ALARM - 1, START_US), JS_SUSPECTS_USUAL);
+	/* Nor is the same DevEUI under another JoinEUI the same device. */
+	other.id.join_eui.octets[7] ^= 1;
+	assert_int_equal(js_suspects_note(&suspects, &other, START_US, &alarm), JS_SUSPECTS_USUAL);
 	assert_int_equal(fails(1, KW_E_REPLAY, 1, START_US), JS_SUSPECTS_RAISED);
 	assert_int_equal(alarm.err, KW_E_REPLAY);
 	assert_int_equal(fails(1, KW_E_MIC, 1, START_US), JS_SUSPECTS_RAISED);
