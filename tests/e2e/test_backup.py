@@ -1,12 +1,16 @@
 """Backup while joins go on, and restore: no JoinNonce comes twice, and what is no backup is refused."""
+import contextlib
 import hashlib
+import http.server
 import json
 import os
 import pathlib
 import shutil
 import signal
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 
 from network import NET_ID, Home, Mobile, rejoin_req
@@ -400,6 +404,71 @@ def test_vault_killed_during_a_backup():
         assert b"begin another one" in said or b"vault" in said, said
         body = join_req(home.device, 0)
         assert code(patient(server, body, home.token)) == "Success"
+
+
+@contextlib.contextmanager
+def in_place_of_the_portal(server, records, pieces):
+    """Who answers at the admin socket with one piece after the other, and with nothing behind the last."""
+    rest = iter(pieces)
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        wbufsize = -1  # head and body at once: nobody waits behind a body of no octets
+
+        def answer(self, kind, octets):
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(octets)))
+            self.end_headers()
+            self.wfile.write(octets)
+
+        def do_POST(self):
+            begun = {"id": 7, "records": records, "time": "2026-01-02T03:04:05Z", "epoch": 1}
+            self.answer("application/json", json.dumps(begun).encode())
+
+        def do_GET(self):
+            self.answer("application/octet-stream", next(rest, b""))
+
+        def log_message(self, *words):
+            pass
+
+    server.socket.unlink(missing_ok=True)
+    with socketserver.UnixStreamServer(str(server.socket), Answer) as portal:
+        thread = threading.Thread(target=portal.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield
+        finally:
+            portal.shutdown()
+            thread.join()
+
+
+def test_pieces_that_make_no_backup():
+    """The command looks at what it writes: a file that is not whole does not get its name."""
+    with Home() as home:
+        server = home.server
+        path = server.folder / "good"
+        records = server.json("backup", path)["records"]
+        octets = path.read_bytes()
+        head, end = octets[:48], octets[-76:]
+        block = octets[48:-76]
+        assert int.from_bytes(block[:4], "big") == len(block) - 12, "more than one block"
+        server.stop()
+        wanted = server.folder / "wanted"
+        early, none = "ended the backup too early", "a piece of a backup that is none"
+        for pieces, words in (
+                ([], early), ([head], early), ([head, block], early), ([head[:-1], block, end], none),
+                ([head, block[:-1], end], none), ([head, block, end[:-1]], none),
+                ([head, block, end, end], none), ([head, block, end, block], none)):
+            with in_place_of_the_portal(server, records, pieces):
+                refused(server, words, args=("backup",), path=wanted)
+            assert not list(server.folder.glob("wanted*")), "something was left"
+        with in_place_of_the_portal(server, records - 1, [head, block, end]):
+            refused(server, none, args=("backup",), path=wanted)
+        with in_place_of_the_portal(server, records, [head, block, end]):
+            server.cli("backup", wanted)
+        assert wanted.read_bytes() == octets
+        server.socket.unlink()
+        server.start()
 
 
 if __name__ == "__main__":
