@@ -94,6 +94,30 @@ static void a_state_record_behind_a_replay(void **state)
 }
 
 /* What is unfolded of the device is a refusal: its last session is in the record. */
+/* Sums are right: only what the record says is not. */
+static void sessions_with_one_join_nonce(void **state)
+{
+	struct scratch *scratch = *state;
+	const struct lw_device_id id = scratch_id(1);
+	uint8_t octets[KS_HISTORY_SIZE_MAX];
+	struct ks_history history, again;
+	struct ks_txn *txn;
+
+	(void)join_times(scratch, 3);
+	scratch_fold_all(scratch);
+	txn = scratch_begin(scratch);
+	assert_int_equal(ks_history_load(txn, &id, &history), KW_OK);
+	ks_txn_abort(txn);
+	assert_int_equal(
+		ks_history_read(octets, ks_history_write(&history, octets), &again), KW_OK);
+	history.sessions[1].join_nonce = history.sessions[0].join_nonce;
+	assert_int_equal(ks_history_read(octets, ks_history_write(&history, octets), &again),
+		KW_E_STORE_DAMAGED);
+	history.sessions[0].join_nonce = history.next_join_nonce;
+	assert_int_equal(ks_history_read(octets, ks_history_write(&history, octets), &again),
+		KW_E_STORE_DAMAGED);
+}
+
 static void behind_a_refusal(void **state)
 {
 	struct scratch *scratch = *state;
@@ -311,6 +335,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		case_of(a_state_record_that_does_not_read),
 		case_of(a_state_record_behind_a_replay),
+		case_of(sessions_with_one_join_nonce),
 		case_of(behind_a_refusal),
 		case_of(under_another_join_eui),
 		case_of(a_gap_in_the_chain),

@@ -3,10 +3,26 @@
 #include "keystore/seal.h"
 #include "keystore/upgrade.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+
+/* In place of that of the C library, for LMDB too. */
+static unsigned syncs;
+static int sync_errno;
+
+int fdatasync(int fd)
+{
+	syncs++;
+	if (sync_errno != 0) {
+		errno = sync_errno;
+		return -1;
+	}
+	return (int)syscall(SYS_fdatasync, fd);
+}
 
 static bool there(const struct fixture *fixture, const char *name)
 {
@@ -78,6 +94,22 @@ static void only_one_at_a_time(void **state)
 		ks_store_open(&fixture->options, &fixture->master, &second), KW_E_STORE_LOCKED);
 	assert_null(second);
 	fixture_reopen(fixture);
+}
+
+/* It may be in the page cache alone; what is answered must not rest on that. */
+static void what_is_read_is_made_durable(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture_close(fixture);
+	syncs = 0;
+	fixture_open(fixture);
+	assert_true(syncs > 0);
+	fixture_close(fixture);
+	sync_errno = EIO;
+	assert_int_equal(try_open(fixture), KW_E_STORE);
+	sync_errno = 0;
+	assert_int_equal(try_open(fixture), KW_OK);
 }
 
 static void another_master_key_is_refused(void **state)
@@ -509,6 +541,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_folder_that_is_not_there, fixture_folder, fixture_remove),
 		cmocka_unit_test_setup_teardown(only_one_at_a_time, fixture_store, fixture_remove),
+		cmocka_unit_test_setup_teardown(
+			what_is_read_is_made_durable, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(
 			another_master_key_is_refused, fixture_store, fixture_remove),
 		cmocka_unit_test_setup_teardown(
