@@ -310,6 +310,21 @@ static void print_refusal(const json_t *answer)
 	free(text);
 }
 
+static void print_warnings(const json_t *answer)
+{
+	const json_t *warning;
+	size_t index;
+
+	fflush(stdout);
+	json_array_foreach(json_object_get(answer, "warnings"), index, warning)
+	{
+		char *text = cli_member(warning, "text");
+
+		cli_warn("%s", text);
+		free(text);
+	}
+}
+
 static int send_sealed(
 	struct cli *cli, const struct wish *wish, const uint8_t *sealed, size_t length)
 {
@@ -336,6 +351,7 @@ static int send_sealed(
 	}
 	if (status == CLI_DONE && !cli_print_json(cli, &reply)) {
 		printf("device %s added\n", wish->dev_eui);
+		print_warnings(reply.json);
 	}
 	cli_reply_finish(&reply);
 	return status;

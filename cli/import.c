@@ -1,5 +1,6 @@
 #include "cli/import.h"
 
+#include "base/env.h"
 #include "cli/file.h"
 #include "cli/text.h"
 
@@ -18,10 +19,12 @@ static const struct cli_command self = {"device import", NULL,
 	"Columns: join_eui, dev_eui, lorawan_version, app_key, nwk_key, name; others are ignored.\n"
 	"Every bad line is reported; nothing of a file with errors is loaded. A device that is\n"
 	"there already with the same keys is left as it is: when an import was broken off, the\n"
-	"same command goes on.\n"
+	"same command goes on. A new device that has a root key of another one is loaded with a\n"
+	"warning, or refused.\n"
 	"\n"
 	"  --dry-run         check everything, load nothing\n"
 	"  --skip-errors     load the good rows of a file that has bad ones\n"
+	"  --strict          refuse a new device that has a root key of another one\n"
 	"  --net-id N        network that may join these devices; repeatable\n"
 	"  --ns-id E         NSID of the one network server that may join them\n"
 	"  --as-id ID        application server that gets their AppSKeys\n"
@@ -30,6 +33,7 @@ static const struct cli_command self = {"device import", NULL,
 	"\n"
 	"Examples:\n"
 	"  keyward device import devices.csv --net-id 000013 --dry-run\n"
+	"  keyward device import batch-17.csv --net-id 000013 --strict\n"
 	"  keyward device import end-devices.json --net-id 000013 --as-id as.example\n"
 	"  keyward device import devices.cms --net-id 000013\n",
 	cli_device_import};
@@ -37,13 +41,32 @@ static const struct cli_command self = {"device import", NULL,
 enum {
 	OPTION_DRY_RUN = 1,
 	OPTION_SKIP_ERRORS,
+	OPTION_STRICT,
 };
 
 static const struct option options[] = {
 	{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
 	{"skip-errors", no_argument, NULL, OPTION_SKIP_ERRORS},
+	{"strict", no_argument, NULL, OPTION_STRICT},
 	CLI_POLICY_OPTIONS CLI_COMMON_OPTIONS,
 };
+
+static void say_row(const struct cli_import *import, unsigned envelope, uint32_t line,
+	const char *kind, const char *text)
+{
+	if (envelope > 0) {
+		fprintf(stderr, "%s: envelope %u:%u: %s%s\n", import->file, envelope,
+			(unsigned)line, kind, text);
+	} else {
+		fprintf(stderr, "%s:%u: %s%s\n", import->file, (unsigned)line, kind, text);
+	}
+}
+
+static void note_row(json_t *list, uint32_t line, const char *text)
+{
+	json_array_append_new(
+		list, json_pack("{s:I, s:s}", "line", (json_int_t)line, "text", text));
+}
 
 void cli_import_refuse(
 	struct cli_import *import, unsigned envelope, uint32_t line, const char *text)
@@ -54,13 +77,25 @@ void cli_import_refuse(
 	import->refused++;
 	cli_progress_clear(&import->progress);
 	if (import->cli->json) {
-		json_array_append_new(import->errors,
-			json_pack("{s:I, s:s}", "line", (json_int_t)line, "text", shown));
-	} else if (envelope > 0) {
-		fprintf(stderr, "%s: envelope %u:%u: %s\n", import->file, envelope, (unsigned)line,
-			shown);
+		note_row(import->errors, line, shown);
 	} else {
-		fprintf(stderr, "%s:%u: %s\n", import->file, (unsigned)line, shown);
+		say_row(import, envelope, line, "", shown);
+	}
+	free(clean);
+}
+
+/* One key in a million devices is no reason for a million lines. */
+void cli_import_warn(struct cli_import *import, unsigned envelope, uint32_t line, const char *text)
+{
+	char *clean = cli_clean(text);
+	const char *shown = clean == NULL ? "look at this row" : clean;
+
+	import->warned++;
+	if (import->cli->json && import->warned <= CLI_IMPORT_WARNINGS_JSON) {
+		note_row(import->warnings, line, shown);
+	} else if (!import->cli->json && import->warned <= CLI_IMPORT_WARNINGS) {
+		cli_progress_clear(&import->progress);
+		say_row(import, envelope, line, "warning: ", shown);
 	}
 	free(clean);
 }
@@ -71,6 +106,19 @@ static void warn_open_file(const struct cli_import *import, const struct cli_sou
 		cli_warn("%s holds root keys in the clear and others may read it; chmod 600 it, "
 			 "and delete it when it is loaded",
 			import->file);
+	}
+}
+
+static void print_warned(const struct cli_import *import)
+{
+	const unsigned long long warned = import->warned;
+
+	if (warned > 0) {
+		fprintf(stderr,
+			"%s: warning: %llu device%s a root key of another device%s; with --strict "
+			"such rows are refused\n",
+			import->file, warned, warned == 1 ? " has" : "s have",
+			warned > CLI_IMPORT_WARNINGS ? ", the first 20 are listed" : "");
 	}
 }
 
@@ -94,14 +142,17 @@ static void print_summary(const struct cli_import *import)
 		printf(", %llu refused", refused);
 	}
 	putchar('\n');
+	fflush(stdout);
+	print_warned(import);
 }
 
 static void print_json(struct cli_import *import)
 {
-	json_t *answer = json_pack("{s:I, s:I, s:I, s:I, s:O, s:b}", "rows",
+	json_t *answer = json_pack("{s:I, s:I, s:I, s:I, s:O, s:I, s:O, s:b}", "rows",
 		(json_int_t)import->rows, "added", (json_int_t)import->added, "already",
 		(json_int_t)import->already, "refused", (json_int_t)import->refused, "errors",
-		import->errors, "dry_run", import->dry_run ? 1 : 0);
+		import->errors, "warned", (json_int_t)import->warned, "warnings", import->warnings,
+		"dry_run", import->dry_run ? 1 : 0);
 
 	json_dumpf(answer, stdout, JSON_COMPACT);
 	putchar('\n');
@@ -127,6 +178,7 @@ static int finish(struct cli_import *import, int status)
 		cli_policy_note(import->cli, policy);
 	}
 	json_decref(import->errors);
+	json_decref(import->warnings);
 	return import->refused > 0 ? CLI_FAILED : status;
 }
 
@@ -139,6 +191,8 @@ static void read_options(struct cli *cli, int argc, char **argv, struct cli_impo
 			import->dry_run = true;
 		} else if (option == OPTION_SKIP_ERRORS) {
 			import->skip_errors = true;
+		} else if (option == OPTION_STRICT) {
+			import->strict = true;
 		} else {
 			cli_policy_take(&import->policy, &self, option, optarg);
 		}
@@ -158,7 +212,13 @@ int cli_device_import(struct cli *cli, int argc, char **argv)
 	if (status != CLI_DONE) {
 		return status;
 	}
+	if (kw_random(&kw_env_system, &import.run, sizeof(import.run)) != KW_OK) {
+		cli_source_close(&source);
+		return cli_fail("the system gives no random numbers");
+	}
+	import.run |= 1;
 	import.errors = json_array();
+	import.warnings = json_array();
 	if (cli_import_is_sealed(source.head, source.head_length)) {
 		status = cli_import_sealed(&import, &source);
 	} else {

@@ -17,18 +17,28 @@ struct cli_import {
 	struct cli_policy policy;
 	bool dry_run;
 	bool skip_errors;
-	uint64_t rows;    /* data rows seen, good or bad */
-	uint64_t added;   /* stored; in a dry run: could be stored */
+	bool strict;    /* refuse new devices with a root key of another; else they are told of */
+	uint32_t run;   /* tells the vault which envelopes are of this file; 0: there is one only */
+	uint64_t rows;  /* data rows seen, good or bad */
+	uint64_t added; /* stored; in a dry run: could be stored */
 	uint64_t already; /* there already, with the same keys */
 	uint64_t refused; /* bad rows, found here or by the vault */
+	uint64_t warned;  /* taken with a warning */
 	bool loading;     /* something may have been stored */
 	json_t *errors;   /* with --json: what the API would say of the whole file */
+	json_t *warnings; /* likewise; the first CLI_IMPORT_WARNINGS_JSON */
 	struct cli_progress progress;
 };
 
 /** Say that a row was refused. `envelope` counts from 1; 0: there is only one, or none. */
 void cli_import_refuse(
 	struct cli_import *import, unsigned envelope, uint32_t line, const char *text);
+
+#define CLI_IMPORT_WARNINGS      20 /* are printed; all are counted */
+#define CLI_IMPORT_WARNINGS_JSON 1000
+
+/** Say that a row was taken with a warning. */
+void cli_import_warn(struct cli_import *import, unsigned envelope, uint32_t line, const char *text);
 
 /** Load a clear file: all rows or, unless skip_errors, none. @return CLI_DONE, CLI_FAILED */
 int cli_import_clear(struct cli_import *import, struct cli_source *source);

@@ -1,6 +1,8 @@
 #include "cli/import.h"
 
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 static volatile sig_atomic_t interrupted;
@@ -42,6 +44,23 @@ static uint32_t line_in_file(const struct cli_envelope *envelope, uint64_t line)
 							      : 0;
 }
 
+static void take_warnings(
+	struct cli_import *import, const struct cli_envelope *envelope, const json_t *answer)
+{
+	const json_t *warning;
+	size_t index;
+
+	json_array_foreach(json_object_get(answer, "warnings"), index, warning)
+	{
+		const json_int_t line = json_integer_value(json_object_get(warning, "line"));
+		const char *text = json_string_value(json_object_get(warning, "text"));
+
+		cli_import_warn(import, envelope->number,
+			line_in_file(envelope, line > 0 ? (uint64_t)line : 0),
+			text == NULL ? "look at this row" : text);
+	}
+}
+
 static void take_errors(
 	struct cli_import *import, const struct cli_envelope *envelope, const json_t *answer)
 {
@@ -59,6 +78,7 @@ static void take_errors(
 			line_in_file(envelope, line > 0 ? (uint64_t)line : 0),
 			text == NULL ? "refused" : text);
 	}
+	take_warnings(import, envelope, answer);
 	if (refused > json_array_size(errors)) {
 		const uint64_t more = refused - json_array_size(errors);
 
@@ -70,6 +90,8 @@ static void take_errors(
 
 int cli_import_start(struct cli_import *import, struct cli_envelope *envelope)
 {
+	char run[16];
+
 	envelope->request = (struct cli_request){
 		.method = "POST",
 		.path = &envelope->path,
@@ -83,8 +105,19 @@ int cli_import_start(struct cli_import *import, struct cli_envelope *envelope)
 	if (envelope->dry) {
 		cli_path_query(&envelope->path, "dry_run", "1");
 	}
+	/* Of what is tried and then loaded people are told once. */
+	if (envelope->dry && !import->dry_run && !import->strict) {
+		cli_path_query(&envelope->path, "quiet", "1");
+	}
 	if (import->skip_errors) {
 		cli_path_query(&envelope->path, "skip_errors", "1");
+	}
+	if (import->strict) {
+		cli_path_query(&envelope->path, "strict", "1");
+	}
+	if (import->run != 0) {
+		snprintf(run, sizeof(run), "%" PRIu32, import->run);
+		cli_path_query(&envelope->path, "run", run);
 	}
 	return cli_api_start(import->cli, &envelope->request);
 }

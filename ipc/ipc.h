@@ -355,9 +355,10 @@ struct ipc_import_req {
 	uint32_t envelope_length; /* CMS AuthEnvelopedData, DER, behind this struct */
 	uint8_t dry_run;          /* 1: check everything, store nothing */
 	uint8_t skip_errors;      /* 0: one bad row and nothing is stored */
-	uint8_t reserved[2];
+	uint8_t strict;           /* 1: refuse new devices with a root key of another; 0: warn */
+	uint8_t quiet;            /* 1: no warnings, for who only tries what he loads later */
 	uint32_t first_line; /* number of the first data row, for messages; 0: as in the envelope */
-	uint32_t reserved2;
+	uint32_t run;        /* the same for all envelopes of a file; 0: this is the only one */
 	struct ipc_device_policy
 		policy; /* net_ids, as_id, ns_id, delivery for rows that name none */
 };
@@ -365,7 +366,7 @@ static_assert(sizeof(struct ipc_import_req) == 208, "layout");
 
 struct ipc_row_error {
 	uint32_t line;
-	int32_t err;
+	int32_t err;    /* KW_OK: the row was taken, with a warning */
 	char text[120]; /* names the column and says what to do; never a key */
 };
 static_assert(sizeof(struct ipc_row_error) == 128, "layout");
@@ -375,8 +376,8 @@ struct ipc_import_ans {
 	uint32_t added;   /* stored (dry_run: could be stored) */
 	uint32_t already; /* there already, with the same keys */
 	uint32_t errors;  /* rows refused, also those beyond the list */
-	uint32_t listed;
-	uint32_t reserved;
+	uint32_t listed;  /* of both kinds */
+	uint32_t warned;  /* rows taken with a warning */
 	struct ipc_row_error list[IPC_ROW_ERRORS_MAX];
 	char text[IPC_TEXT_SIZE]; /* if the envelope as a whole was refused */
 };

@@ -154,6 +154,7 @@ static enum kw_err import_in_txn(
 	ans->errors = import->refused;
 	ans->added = err == KW_OK ? import->added : 0;
 	ans->already = err == KW_OK ? import->already : 0;
+	ans->warned = err == KW_OK ? import->warned : 0;
 	if (import->refused > 0 && !import->skip_errors && !import->dry_run) {
 		ans->added = 0;
 	}
@@ -167,6 +168,9 @@ static enum kw_err import_devices(const struct js_question *question, void *answ
 	struct ks_import import = {
 		.dry_run = request->dry_run != 0,
 		.skip_errors = request->skip_errors != 0,
+		.strict = request->strict != 0,
+		.quiet = request->quiet != 0,
+		.run = request->run,
 		.problem = note_problem,
 		.context = ans,
 	};
@@ -184,7 +188,8 @@ static enum kw_err import_devices(const struct js_question *question, void *answ
 	}
 	if (ans->added > 0 && !import.dry_run) {
 		kw_log(KW_LOG_NOTICE, "device", "devices imported", KW_NUM("added", ans->added),
-			KW_NUM("already", ans->already), KW_NUM("refused", ans->errors));
+			KW_NUM("already", ans->already), KW_NUM("refused", ans->errors),
+			KW_NUM("warned", ans->warned));
 	}
 	return err;
 }

@@ -17,13 +17,18 @@ struct ks_import {
 	struct ks_policy policy; /* for every row; the name comes from the row */
 	bool dry_run;
 	bool skip_errors;
-	/** A row that was refused; the words never hold a key. */
+	bool strict;  /* refuse a new device that has a root key of another one; else warn */
+	bool quiet;   /* do not even warn: what is tried now is loaded later, and told of then */
+	uint32_t run; /* the same for all envelopes of a file; 0: this one is all of it */
+	/** A row that was refused, or, with problem->err KW_OK, one that was taken with a warning. The
+	 *  words never hold a key. */
 	void (*problem)(void *context, const struct pr_problem *problem);
 	void *context;
 	uint32_t rows;          /* out: rows read */
 	uint32_t added;         /* out: stored, or could be stored in a dry run */
 	uint32_t already;       /* out: there already with this JoinEUI, version and keys */
 	uint32_t refused;       /* out */
+	uint32_t warned;        /* out: rows that were taken with a warning */
 	char why[PR_TEXT_SIZE]; /* out: when the envelope as a whole is refused */
 };
 
@@ -35,6 +40,10 @@ struct ks_import {
  * A device that is there already as the row says, root keys included, is counted and left as it is,
  * so that an import that was broken off can be done again. With anything else under its DevEUI the
  * row is refused (KW_E_EXISTS).
+ *
+ * A new device that has a root key of another device is told of, or refused (KW_E_CONFLICT), as far
+ * as keystore/twins.h remembers: other devices of this file, and devices of earlier imports since the
+ * store was opened.
  *
  * @param der  CMS, DER
  * @return KW_OK (look at refused), KW_E_ENVELOPE, KW_E_SYNTAX (the file in it), KW_E_STORE,

@@ -21,6 +21,7 @@ struct ks_sealer;  /* seal.c: data keys, AES-256-GCM contexts, HMAC secret */
 struct ks_intake;  /* intake.c: private key and certificate */
 struct ks_peers;   /* peer.c: the table in memory */
 struct ks_journal; /* journal.c: what is not yet folded */
+struct ks_twins;   /* twins.c: root keys that were imported */
 
 struct ks_tables {
 	MDB_dbi meta, key, device, dev_eui, state, journal, peer;
@@ -57,7 +58,8 @@ struct ks_store {
 	struct ks_intake *intake;
 	struct ks_peers *peers;
 	struct ks_journal *journal;
-	struct ks_txn *txn; /* the open one (it is `slot`), or NULL */
+	struct ks_twins *twins; /* NULL until the first import */
+	struct ks_txn *txn;     /* the open one (it is `slot`), or NULL */
 	struct ks_txn slot;
 	int lock_fd; /* the store's directory, locked */
 	uint32_t format;
@@ -109,6 +111,9 @@ enum kw_err ks_device_compare(struct ks_txn *txn, const struct ks_device *device
  *  Errors as ks_root_open(). */
 enum kw_err ks_root_compare(struct ks_store *store, const struct ks_device *device,
 	const struct lw_key *app_key, const struct lw_key *nwk_key, bool *same);
+/** Whether this is a root key of a stored device. Errors as ks_root_open(); *has is false then. */
+enum kw_err ks_root_has(struct ks_store *store, const struct ks_device *device,
+	const struct lw_key *key, bool *has);
 
 /* seal.h's inside */
 enum ks_tag { /* what a sealed value is; part of the associated data; never renumber */

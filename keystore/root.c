@@ -125,6 +125,25 @@ enum kw_err ks_root_compare(struct ks_store *store, const struct ks_device *devi
 	return KW_OK;
 }
 
+enum kw_err ks_root_has(
+	struct ks_store *store, const struct ks_device *device, const struct lw_key *key, bool *has)
+{
+	const struct ks_root_slot *slot = store->root;
+	struct ks_root root;
+	bool app, nwk;
+	enum kw_err err = ks_root_open(store, device, &root);
+
+	*has = false;
+	if (err != KW_OK) {
+		return err;
+	}
+	app = kw_equal_ct(&slot->app, key, sizeof(slot->app));
+	nwk = lw_version_is_1_1(device->version) && kw_equal_ct(&slot->nwk, key, sizeof(slot->nwk));
+	*has = app || nwk;
+	ks_root_close(store);
+	return KW_OK;
+}
+
 void ks_root_close(struct ks_store *store)
 {
 	kw_wipe(store->root, sizeof(*store->root));

@@ -8,6 +8,7 @@
 #include "keystore/pages.h"
 #include "keystore/scan.h"
 #include "keystore/seal.h"
+#include "keystore/twins.h"
 #include "keystore/upgrade.h"
 
 #include <limits.h>
@@ -424,6 +425,7 @@ void ks_store_close(struct ks_store *store)
 	ks_txn_abort(store->txn);
 	if (store->journal != NULL) {
 		ks_journal_close(store->journal);
+		ks_twins_destroy(store->twins);
 	}
 	ks_peers_free(store->peers);
 	ks_intake_free(store->intake);

@@ -146,17 +146,21 @@ static bool import_texts(struct po_call *call, struct ipc_device_policy *policy)
 static bool import_query(struct po_call *call, struct ipc_import_req *req)
 {
 	struct ipc_device_policy *policy = &req->policy;
-	uint64_t first_line = 0;
+	uint64_t first_line = 0, run = 0;
 
 	if (!po_query_flag(call, "dry_run", &req->dry_run) ||
 		!po_query_flag(call, "skip_errors", &req->skip_errors) ||
+		!po_query_flag(call, "strict", &req->strict) ||
+		!po_query_flag(call, "quiet", &req->quiet) ||
 		!po_query_number(call, "first_line", 0, UINT32_MAX, &first_line) ||
+		!po_query_number(call, "run", 0, UINT32_MAX, &run) ||
 		!po_query_net_ids(call, "net_id", policy->net_ids, &policy->net_id_count) ||
 		!po_query_net_ids(call, "roaming", policy->roaming, &policy->roaming_count) ||
 		!po_query_eui(call, "ns_id", policy->ns_id, &policy->has_ns_id)) {
 		return false;
 	}
 	req->first_line = (uint32_t)first_line;
+	req->run = (uint32_t)run;
 	return import_texts(call, policy);
 }
 

@@ -117,7 +117,9 @@ static json_t *row_error_json(const struct ipc_row_error *row)
 	struct po_maker maker = po_make();
 
 	po_put_number(&maker, "line", row->line);
-	po_put_word(&maker, "code", po_code_text((enum kw_err)row->err));
+	if (row->err != KW_OK) {
+		po_put_word(&maker, "code", po_code_text((enum kw_err)row->err));
+	}
 	po_put_text(&maker, "text", row->text, sizeof(row->text));
 	return po_done(&maker);
 }
@@ -125,16 +127,21 @@ static json_t *row_error_json(const struct ipc_row_error *row)
 char *po_json_import(const struct ipc_import_ans *answer, bool dry_run)
 {
 	struct po_maker maker = po_make();
-	json_t *array = json_array();
+	json_t *errors = json_array();
+	json_t *warnings = json_array();
 
 	for (uint32_t i = 0; i < answer->listed && i < IPC_ROW_ERRORS_MAX; i++) {
-		po_append(&maker, array, row_error_json(&answer->list[i]));
+		const struct ipc_row_error *row = &answer->list[i];
+
+		po_append(&maker, row->err == KW_OK ? warnings : errors, row_error_json(row));
 	}
 	po_put_number(&maker, "rows", answer->rows);
 	po_put_number(&maker, "added", answer->added);
 	po_put_number(&maker, "already", answer->already);
 	po_put_number(&maker, "refused", answer->errors);
-	po_put(&maker, "errors", array);
+	po_put(&maker, "errors", errors);
+	po_put_number(&maker, "warned", answer->warned);
+	po_put(&maker, "warnings", warnings);
 	po_put_bool(&maker, "dry_run", dry_run);
 	return po_text_done(&maker);
 }

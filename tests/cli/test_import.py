@@ -109,12 +109,53 @@ def test_one_chunk_goes_once():
                        "--net-id", "60002D", "--as-id", "as & b", "--app-s-key", "fetch")
     assert out == "3 devices added\n" and err == "", (out, err)
     (call,) = imports()
+    assert int(call[2].pop("run")[0]) > 0
     assert call[2] == {"net_id": ["000013", "60002D"], "as_id": ["as & b"],
                        "app_s_key": ["fetch"]}, call[2]
     assert KEY.encode() not in call[3]
     lines = opened(call[3]).splitlines()
     assert lines[0] == "join_eui,dev_eui,lorawan_version,app_key,nwk_key,name"
     assert lines[1] == f'70b3d57ed0000001,0000000000000001,1.0.3,{KEY},,"d1"', lines[1]
+
+
+def test_twins_are_told_of():
+    """The vault finds them; each is told once, when it is loaded, by its line in the file."""
+    strict = []
+
+    def answer(query, body):
+        keys = [line.split(",")[1] for line in opened(body).splitlines()[1:]]
+        strict.append("strict" in query)
+        if "quiet" in query:
+            assert "dry_run" in query, query
+            return 200, {"rows": len(keys), "added": len(keys), "refused": 0, "errors": []}
+        twins = [{"line": index + 2, "text": f"device {key}: another"} for index, key
+                 in enumerate(keys) if int(key, 16) % 2 == 0]
+        if strict[-1]:
+            return 422, {"rows": len(keys), "added": 0, "refused": len(twins), "errors": twins}
+        return 200, {"rows": len(keys), "added": len(keys), "refused": 0, "errors": [],
+                     "warned": len(twins), "warnings": twins}
+
+    Api.script = {("POST", "/devices/import"): answer}
+    for rows in (30, 2500):
+        path = device_file("twins.csv", rows)
+        for dry in ([], ["--dry-run"]):
+            out, err = keyward("device", "import", path, *dry)
+            assert out == f"{rows} devices {'could be ' if dry else ''}added\n", out
+            lines = [line for line in err.splitlines() if "warning: device" in line]
+            assert len(lines) == min(20, rows // 2), err
+            assert lines[1] == f"{path}:6: warning: device 0000000000000004: another", lines
+            assert f"warning: {rows // 2} devices have a root key of another device" in err, err
+            assert not any(strict)
+            runs = {call[2]["run"][0] for call in imports()}
+            assert len(runs) == 1 and runs != {"0"}, runs
+        out, _ = keyward("--json", "device", "import", path)
+        answer_read = json.loads(out)
+        assert answer_read["warned"] == rows // 2
+        assert len(answer_read["warnings"]) == min(1000, rows // 2)
+        _, err = keyward("device", "import", path, "--strict", status=1)
+        assert all(strict[-len(imports()):]) and "nothing was added" in err, err
+        assert f"{path}:6: device 0000000000000004: another\n" in err, err
+        strict.clear()
 
 
 def test_unknown_as_id_is_noted():

@@ -5,7 +5,8 @@ import sys
 import time
 
 from commands import (
-    HEAD, JOIN_EUI, KEY, NWK_KEY, ask, dev_eui, devices, fails, row, table, tts, without_secrets,
+    HEAD, JOIN_EUI, KEY, NWK_KEY, ask, dev_eui, devices, fails, row, seal, table, tts,
+    without_secrets, write,
 )
 from lorawan import cmac, Device
 from server import SLOW, run_tests, Server
@@ -63,6 +64,53 @@ def test_import_as_spreadsheets_write_it():
         # A clear file that others may read is warned about.
         path.chmod(0o644)
         assert "chmod 600" in server.cli("device", "import", path, "--dry-run", check=False).stderr
+
+
+def shared(number, other):
+    return f"device {dev_eui(number)}: device {dev_eui(other)} has the same root key"
+
+
+def test_one_key_in_two_devices():
+    """Told of with both names, or refused with --strict: then nothing is loaded."""
+    key = NWK_KEY.hex()
+    batch = [row(number) for number in range(1, 1501)]
+    batch[0] = row(1, app_key=key)
+    batch[1400] = row(1401, version="1.1", app_key=KEY.hex(), nwk_key=key)
+    with Server() as server:
+        path = server.folder / "batch.csv"
+        path.write_text(table(*batch))
+        path.chmod(0o600)
+        # The two are in envelopes of their own.
+        said = fails(server, "device", "import", path, "--strict",
+                     words=[f"batch.csv:1402: {shared(1401, 1)}", "nothing was added"])
+        assert said.count("same root key") == 1 and not devices(server), said
+        said = server.cli("device", "import", path, "--dry-run", check=False)
+        assert said.returncode == 0 and said.stdout == "1500 devices could be added\n", said
+        assert said.stderr.count("same root key") == 1, said
+        said = server.cli("device", "import", path, check=False)
+        assert said.returncode == 0 and said.stdout == "1500 devices added\n", said
+        assert f"batch.csv:1402: warning: {shared(1401, 1)}" in said.stderr, said
+        assert "warning: 1 device has a root key of another device" in said.stderr, said
+        without_secrets(said.stderr)
+        assert not server.cli("device", "import", path, "--strict", check=False).stderr
+        # One more from another file, as words and for programs, and by hand.
+        again = table(row(2000, app_key=key))
+        fails(server, "device", "import", "-", "--strict", text=again, words=shared(2000, 1))
+        answer = json.loads(server.cli("--json", "device", "import", "-", text=again))
+        assert (answer["added"], answer["warned"]) == (1, 1), answer
+        assert answer["warnings"][0]["line"] == 2, answer
+        assert shared(2000, 1) in answer["warnings"][0]["text"], answer
+        said = server.cli("device", "add", "--join-eui", JOIN_EUI, "--dev-eui", dev_eui(2001),
+                          "--lorawan-version", "1.0.3", text=f"app_key={key}\n", check=False)
+        assert said.returncode == 0 and f"warning: {shared(2001, 1)}" in said.stderr, said
+        # Envelopes that somebody else has sealed are one file, too.
+        fresh = "5d" + key[2:]
+        path = write(server, "two.pem", b"".join(
+            seal(server, table(row(number, app_key=fresh)), form="PEM")
+            for number in (3001, 3002)))
+        fails(server, "device", "import", path, "--strict",
+              words=["envelope 2:2: ", shared(3002, 3001), "nothing was added"])
+        assert len(devices(server)) == 1502
 
 
 BAD_ROWS = [

@@ -40,6 +40,9 @@ static void test_query(void **state)
 	fake_query(fake, "dry_run", "1");
 	fake_query(fake, "skip_errors", "1");
 	fake_query(fake, "first_line", "501");
+	fake_query(fake, "strict", "1");
+	fake_query(fake, "quiet", "1");
+	fake_query(fake, "run", "4294967295");
 	fake_query(fake, "net_id", "000013");
 	fake_query(fake, "net_id", "60050A");
 	fake_query(fake, "roaming", "c00001");
@@ -50,6 +53,9 @@ static void test_query(void **state)
 	assert_int_equal(req->dry_run, 1);
 	assert_int_equal(req->skip_errors, 1);
 	assert_int_equal(req->first_line, 501);
+	assert_int_equal(req->strict, 1);
+	assert_int_equal(req->quiet, 1);
+	assert_int_equal(req->run, UINT32_MAX);
 	assert_int_equal(req->policy.net_id_count, 2);
 	assert_memory_equal(req->policy.net_ids[1], "\x60\x05\x0a", 3);
 	assert_int_equal(req->policy.roaming_count, 1);
@@ -62,10 +68,10 @@ static void test_query(void **state)
 static void test_wrong_query(void **state)
 {
 	struct fake *fake = *state;
-	const char *const wrong[][2] = {{"dry_run", "true"}, {"skip_errors", ""},
-		{"first_line", "4294967296"}, {"first_line", "-1"}, {"net_id", "13"},
-		{"roaming", ""}, {"as_id", ""}, {"as_id", "\x01"}, {"ns_id", "1"},
-		{"app_s_key", "plain"}};
+	const char *const wrong[][2] = {{"dry_run", "true"}, {"skip_errors", ""}, {"strict", "yes"},
+		{"quiet", "2"}, {"run", "4294967296"}, {"run", "x"}, {"first_line", "4294967296"},
+		{"first_line", "-1"}, {"net_id", "13"}, {"roaming", ""}, {"as_id", ""},
+		{"as_id", "\x01"}, {"ns_id", "1"}, {"app_s_key", "plain"}};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		fake_query(fake, wrong[i][0], wrong[i][1]);
@@ -152,7 +158,30 @@ static void test_refused_rows(void **state)
 	assert_int_equal(fake_call_octets(fake, "POST", PATH, der, sizeof(der)), 200);
 	answer.listed = UINT32_MAX; /* more than can be */
 	assert_int_equal(fake_call_octets(fake, "POST", PATH, der, sizeof(der)), 422);
-	assert_int_equal(json_array_size(fake_member(fake, "errors")), IPC_ROW_ERRORS_MAX);
+	assert_int_equal(json_array_size(fake_member(fake, "errors")) +
+				 json_array_size(fake_member(fake, "warnings")),
+		IPC_ROW_ERRORS_MAX);
+}
+
+static void test_rows_with_a_warning(void **state)
+{
+	struct fake *fake = *state;
+	static struct ipc_import_ans answer;
+
+	answer = (struct ipc_import_ans){
+		.rows = 2, .added = 1, .errors = 1, .listed = 2, .warned = 1};
+	answer.list[0] = (struct ipc_row_error){.line = 2, .text = "the same root key"};
+	answer.list[1] = (struct ipc_row_error){.line = 3, .err = KW_E_EXISTS, .text = "there"};
+	fake->answer = &answer;
+	fake_query(fake, "skip_errors", "1");
+	assert_int_equal(fake_call_octets(fake, "POST", PATH, der, sizeof(der)), 200);
+	assert_int_equal(fake_number(fake, "warned"), 1);
+	assert_int_equal(json_array_size(fake_member(fake, "errors")), 1);
+	assert_int_equal(json_array_size(fake_member(fake, "warnings")), 1);
+	assert_int_equal(fake_number(fake, "warnings.0.line"), 2);
+	assert_string_equal(fake_text(fake, "warnings.0.text"), "the same root key");
+	assert_null(fake_member(fake, "warnings.0.code"));
+	assert_int_equal(fake_number(fake, "errors.0.line"), 3);
 }
 
 static void test_refused_as_a_whole(void **state)
@@ -178,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_der_and_pem),
 		CASE(test_query),
+		CASE(test_rows_with_a_warning),
 		CASE(test_wrong_query),
 		CASE(test_no_envelope),
 		CASE(test_pem_cut_off),
