@@ -298,6 +298,7 @@ static void note(struct js_backend *backend, const struct js_attempt *attempt, e
 static void count(struct js_backend *backend, const struct js_attempt *attempt, enum kw_err err)
 {
 	struct js_counters *counters = &backend->counters;
+	struct js_counters *pending = &backend->pending;
 
 	if (err != KW_OK) {
 		counters->refused++;
@@ -311,11 +312,11 @@ static void count(struct js_backend *backend, const struct js_attempt *attempt, 
 	if (!is_join(attempt)) {
 		return;
 	}
-	counters->accepted += !attempt->repeated;
-	counters->repeated += attempt->repeated;
-	counters->dev_nonces_high += !attempt->repeated && attempt->type == LW_JOIN_REQ_JOIN &&
-				     attempt->nonce >= DEV_NONCE_HIGH &&
-				     lw_version_counts_dev_nonce(attempt->device.version);
+	pending->accepted += !attempt->repeated;
+	pending->repeated += attempt->repeated;
+	pending->dev_nonces_high += !attempt->repeated && attempt->type == LW_JOIN_REQ_JOIN &&
+				    attempt->nonce >= DEV_NONCE_HIGH &&
+				    lw_version_counts_dev_nonce(attempt->device.version);
 }
 
 void js_backend_kek_missing(const struct js_attempt *attempt, const struct ks_peer *wanting)
@@ -365,18 +366,25 @@ const struct ks_peer *js_backend_answer(struct js_backend *backend, struct ks_tx
 	return attempt.peer;
 }
 
+void js_backend_kept(struct js_backend *backend)
+{
+	backend->counters.accepted += backend->pending.accepted;
+	backend->counters.repeated += backend->pending.repeated;
+	backend->counters.dev_nonces_high += backend->pending.dev_nonces_high;
+	backend->pending = (struct js_counters){0};
+}
+
 void js_backend_void(struct js_backend *backend, struct ipc_backend_ans *ans, enum kw_err err)
 {
 	struct ipc_backend_ans kept = {
 		.number = ans->number, .err = err, .answer_url_length = ans->answer_url_length};
-	const bool was_join = ans->phy_length != 0;
 
+	backend->pending = (struct js_counters){0};
 	if (ans->err != KW_OK) {
 		return;
 	}
 	memcpy(kept.peer, ans->peer, sizeof(kept.peer));
 	kw_wipe(ans, sizeof(*ans));
 	*ans = kept;
-	backend->counters.accepted -= was_join && backend->counters.accepted > 0;
 	backend->counters.refused++;
 }

@@ -47,6 +47,7 @@ struct js_backend {
 	uint64_t repeat_window_ms;
 	uint32_t peer_rate; /* of a peer without a rate of its own; 0: no limit, as after init */
 	struct js_counters counters;
+	struct js_counters pending; /* of joins whose commit has still to come */
 	struct js_refusals refusals;
 	struct js_rates rates;
 	struct js_suspects suspects;
@@ -64,7 +65,7 @@ void js_backend_finish(struct js_backend *backend);
 /**
  * Work out the answer to one request. ans->err says how it went (KW_E_TIMEOUT: it came too late to be
  * worked on, KW_E_RATE: it was one too many); on a refusal every field but number and peer is zero. An accepted join is recorded in `txn`, which the caller must commit
- * before the answer leaves; if the commit fails the answer must be replaced by js_backend_void().
+ * before the answer leaves: js_backend_kept() follows, or, if the commit fails, js_backend_void().
  *
  * The answer holds session keys: the caller wipes it once sent.
  *
@@ -73,7 +74,14 @@ void js_backend_finish(struct js_backend *backend);
 const struct ks_peer *js_backend_answer(struct js_backend *backend, struct ks_txn *txn,
 	const struct ipc_backend_req *request, struct ipc_backend_ans *ans);
 
-/** Turn an answer into a refusal because its commit failed. Refusals stay as they are. */
+/** The transaction of the answers since the last call is committed: its joins count as accepted, or as
+ *  repeated, from now on. */
+void js_backend_kept(struct js_backend *backend);
+
+/**
+ * Turn an answer into a refusal because its commit failed; for each answer of that transaction, none of
+ * which counts as accepted or repeated then. Refusals stay as they are.
+ */
 void js_backend_void(struct js_backend *backend, struct ipc_backend_ans *ans, enum kw_err err);
 
 /** Let the join log have what came of alarms whose minute is over. About once a second while

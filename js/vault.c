@@ -174,6 +174,9 @@ static void do_joins(struct loop *loop)
 	if (err == KW_OK) {
 		err = js_vault_commit(vault, txn);
 	}
+	if (err == KW_OK) {
+		js_backend_kept(&vault->backend);
+	}
 	for (size_t i = 0; i < loop->channel_count; i++) {
 		if (!holds_joins(&loop->channels[i])) {
 			continue;

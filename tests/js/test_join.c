@@ -498,25 +498,56 @@ static void test_a_refusal_needs_no_commit(void **state)
 	assert_int_equal(world->backend.counters.refused, 1);
 }
 
-/* The vault that accepted the request has gone; this one has counted nothing yet. */
+/* Worked out, but not committed. */
+static void ask_in_vain(
+	struct world *world, const struct ipc_backend_req *request, struct ipc_backend_ans *ans)
+{
+	struct ks_txn *txn;
+
+	assert_int_equal(ks_txn_begin(world->store, &txn), KW_OK);
+	(void)js_backend_answer(&world->backend, txn, request, ans);
+	ks_txn_abort(txn);
+	assert_int_equal(ans->err, KW_OK);
+	js_backend_void(&world->backend, ans, KW_E_STORE_FULL);
+	assert_int_equal(ans->err, KW_E_STORE_FULL);
+	assert_int_equal(ans->phy_length, 0);
+}
+
+/* By the vault that accepted the request, and by the next one. */
 static void test_a_repeated_answer_without_commit(void **state)
 {
 	struct world *world = *state;
+	const struct js_counters *counters = &world->backend.counters;
 	struct ipc_backend_req request = world_join_req(world, 4, 7);
 	struct ipc_backend_ans ans;
-	struct ks_txn *txn;
 
 	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
-	world_reopen(world);
-	assert_int_equal(ks_txn_begin(world->store, &txn), KW_OK);
-	(void)js_backend_answer(&world->backend, txn, &request, &ans);
-	ks_txn_abort(txn);
-	assert_int_equal(ans.err, KW_OK);
-	js_backend_void(&world->backend, &ans, KW_E_STORE_FULL);
-	assert_int_equal(ans.err, KW_E_STORE_FULL);
-	assert_int_equal(ans.phy_length, 0);
-	assert_int_equal(world->backend.counters.accepted, 0);
-	assert_int_equal(world->backend.counters.refused, 1);
+	for (int accepted = 1; accepted >= 0; accepted--) {
+		ask_in_vain(world, &request, &ans);
+		assert_int_equal(counters->accepted, accepted);
+		assert_int_equal(counters->repeated, 0);
+		assert_int_equal(counters->refused, 1);
+		assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+		assert_int_equal(counters->accepted, accepted);
+		assert_int_equal(counters->repeated, 1);
+		world_reopen(world);
+	}
+}
+
+static void test_a_join_without_commit_is_not_counted(void **state)
+{
+	struct world *world = *state;
+	const struct js_counters *counters = &world->backend.counters;
+	struct ipc_backend_req request = world_join_req(world, 4, 60000);
+	struct ipc_backend_ans ans;
+
+	ask_in_vain(world, &request, &ans);
+	assert_int_equal(counters->accepted, 0);
+	assert_int_equal(counters->dev_nonces_high, 0);
+	assert_int_equal(counters->refused, 1);
+	assert_int_equal(world_ask(world, &request, &ans), KW_OK);
+	assert_int_equal(counters->accepted, 1);
+	assert_int_equal(counters->dev_nonces_high, 1);
 }
 
 /* The device may have had newer answers than the store that was restored knows of. */
@@ -624,6 +655,7 @@ int main(void)
 		WORLD_TEST(test_a_refusal_needs_no_commit),
 		WORLD_TEST(test_a_repeated_answer_without_commit),
 		WORLD_TEST(test_no_repeated_answer_after_a_restore),
+		WORLD_TEST(test_a_join_without_commit_is_not_counted),
 		WORLD_TEST(test_refusals_reach_the_join_log),
 		WORLD_TEST(test_bad_refusal_does_not_hold_up_others),
 	};

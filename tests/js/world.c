@@ -431,6 +431,7 @@ enum kw_err world_ask(
 
 	assert_string_equal(ans->peer, peer != NULL ? peer->name : "");
 	assert_int_equal(ks_txn_commit(txn), KW_OK);
+	js_backend_kept(&world->backend);
 	assert_int_equal(ans->number, request->number);
 	return (enum kw_err)ans->err;
 }
