@@ -201,6 +201,10 @@ static const struct call vault[] = {
 	ANY(unlink),
 	ANY(unlinkat),
 	ANY(getdents64),
+	/* a channel that replaces another: is it one? And an end to one that does not work */
+	IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_DOMAIN)),
+	IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_TYPE)),
+	ANY(shutdown),
 	/* pages with keys stay out of swap */
 	ANY(mlock),
 	ANY(mlock2),

@@ -244,7 +244,7 @@ static void reload(struct keywardd *keywardd)
 static void loop(struct keywardd *keywardd)
 {
 	struct js_group *group = &keywardd->group;
-	struct pollfd fds[1 + JS_CHILDREN_MAX];
+	struct pollfd fds[1 + JS_GROUP_FDS_MAX];
 	uint64_t now_us = kw_mono_us(&kw_env_system);
 
 	while (!js_group_advance(group, now_us)) {
@@ -282,8 +282,8 @@ static void prepare(struct keywardd *keywardd)
 	setup->pem = &keywardd->pem;
 	setup->sockets = &keywardd->sockets;
 	keywardd->signals = signals_open();
-	if (keywardd->signals < 0 || js_board_create(&board, &setup->board) != KW_OK ||
-		js_setup_channels(setup, keywardd->sockets.fronts) != KW_OK) {
+	js_channels_init(&setup->channels, 1 + keywardd->sockets.fronts);
+	if (keywardd->signals < 0 || js_board_create(&board, &setup->board) != KW_OK) {
 		kw_log(KW_LOG_ERROR, "keywardd", "cannot prepare the start", KW_ERRNO());
 		js_sockets_close(&keywardd->sockets);
 		exit(STATUS_FAILED);

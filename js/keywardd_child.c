@@ -1,7 +1,6 @@
 #include "js/keywardd_child.h"
 
 #include "base/env.h"
-#include "ipc/channel.h"
 #include "js/descriptors.h"
 #include "js/helper.h"
 
@@ -18,38 +17,10 @@
 #define NUMBERS_MAX   8
 #define ENV_MAX       32
 #define FDS_MAX       (8 + JS_PEM_FILES + JS_FRONTS_MAX)
-#define CHANNEL_ROOM  (4 * 1024 * 1024)
 #define CHECK_S       10
 #define STATUS_FAILED 127
 
 extern char **environ;
-
-/* As much as the kernel gives: beyond net.core.wmem_max only root may ask. */
-static void raise_buffers(int fd)
-{
-	const int room = CHANNEL_ROOM;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) != 0) {
-		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	}
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0) {
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
-	}
-}
-
-enum kw_err js_setup_channels(struct js_setup *setup, size_t fronts)
-{
-	for (size_t i = 0; i <= fronts; i++) {
-		enum kw_err err = ipc_channel_pair(setup->channels[i]);
-
-		if (err != KW_OK) {
-			return err;
-		}
-		raise_buffers(setup->channels[i][0]);
-		raise_buffers(setup->channels[i][1]);
-	}
-	return KW_OK;
-}
 
 struct fds {
 	int list[FDS_MAX];
@@ -68,6 +39,11 @@ static void fds_pem(const struct js_pem *pem, struct fds *fds)
 	}
 }
 
+size_t js_child_channel(const struct js_child *child)
+{
+	return child->role == JS_ROLE_FRONT ? 1 + child->index : 0;
+}
+
 /* In the order of js/process.h. */
 static void fds_of(
 	const struct js_child *child, const struct js_setup *setup, int ready, struct fds *fds)
@@ -81,18 +57,18 @@ static void fds_of(
 		fd_add(fds, setup->files->store);
 		fd_add(fds, setup->files->master);
 		for (size_t i = 0; i <= sockets->fronts; i++) {
-			fd_add(fds, setup->channels[i][0]);
+			fd_add(fds, setup->channels.ends[i][0]);
 		}
 		break;
 	case JS_ROLE_FRONT:
-		fd_add(fds, setup->channels[1 + child->index][1]);
+		fd_add(fds, setup->channels.ends[js_child_channel(child)][1]);
 		fds_pem(setup->pem, fds);
 		for (size_t i = 0; i < sockets->addresses; i++) {
 			fd_add(fds, sockets->listeners[child->index][i]);
 		}
 		break;
 	case JS_ROLE_PORTAL:
-		fd_add(fds, setup->channels[0][1]);
+		fd_add(fds, setup->channels.ends[js_child_channel(child)][1]);
 		fd_add(fds, setup->board);
 		fd_add(fds, sockets->admin);
 		break;
@@ -258,6 +234,16 @@ static enum kw_err start_failed(const struct js_child *child)
 	return KW_E_SYSTEM;
 }
 
+/* [0] ours, [1] the child's. A vault that says that it is alive to nobody must not wait. */
+static bool ready_open(const struct js_child *child, int ready[2])
+{
+	if (child->role == JS_ROLE_VAULT) {
+		return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+			       ready) == 0;
+	}
+	return pipe2(ready, O_CLOEXEC | O_NONBLOCK) == 0;
+}
+
 enum kw_err js_child_start(struct js_child *child, const struct js_setup *setup)
 {
 	char program[PATH_MAX];
@@ -271,8 +257,7 @@ enum kw_err js_child_start(struct js_child *child, const struct js_setup *setup)
 		errno = ENOENT;
 		return start_failed(child);
 	}
-	/* A vault that says that it is alive to nobody must not wait. */
-	if (pipe2(ready, O_CLOEXEC | O_NONBLOCK) != 0) {
+	if (!ready_open(child, ready)) {
 		return start_failed(child);
 	}
 	rewind_files(setup->files);

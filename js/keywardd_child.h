@@ -3,6 +3,7 @@
 #define KW_JS_KEYWARDD_CHILD_H
 
 #include "conf/conf.h"
+#include "js/keywardd_channels.h"
 #include "js/keywardd_files.h"
 #include "js/keywardd_pem.h"
 #include "js/keywardd_sockets.h"
@@ -17,8 +18,7 @@ struct js_setup {
 	const struct js_files *files;
 	const struct js_pem *pem;
 	const struct js_sockets *sockets;
-	/* [0] the vault's end, [1] the other; the portal's channel, then one per front */
-	int channels[1 + JS_FRONTS_MAX][2];
+	struct js_channels channels;
 	int board; /* read only */
 };
 
@@ -27,7 +27,8 @@ struct js_child {
 	unsigned index; /* of a front, from 0 */
 	char name[16];  /* "vault", "front 1" */
 	pid_t pid;      /* 0: not running */
-	int ready_fd; /* readable when it serves, is alive, or has gone; -1: nothing to wait for */
+	int ready_fd; /* readable when it serves, is alive, or has gone; -1: nothing to wait for; the
+	                 vault takes new channels there */
 	bool ready;   /* it serves */
 	bool was_ready; /* it or one before it has served */
 	uint64_t started_us;
@@ -38,11 +39,11 @@ struct js_child {
 	struct js_watch watch;   /* of the vault, while it serves */
 };
 
-/** Make the channels, with room for whole batches. @return KW_OK, KW_E_SYSTEM (logged) */
-KW_MUST_CHECK enum kw_err js_setup_channels(struct js_setup *setup, size_t fronts);
+/** Which channel is that of the portal or a front. */
+size_t js_child_channel(const struct js_child *child);
 
 /**
- * Fork and exec. The child has its descriptors where js/process.h says and no others, default
+ * Fork and exec. Its channel, all of them for the vault, have been made. The child has its descriptors where js/process.h says and no others, default
  * signals, a process group of its own, a bare environment, and ends if keywardd does.
  *
  * @return KW_OK, KW_E_SYSTEM (logged; nothing was started)
@@ -59,12 +60,12 @@ KW_MUST_CHECK enum kw_err js_child_start(struct js_child *child, const struct js
 KW_MUST_CHECK enum kw_err js_child_check(const struct conf *conf, const struct js_pem *pem);
 
 /**
- * Take what is in the ready pipe; true if the child serves since then. The vault's stays open: what
+ * Take what the child said on JS_FD_READY; true if the child serves since then. The vault's stays open: what
  * comes later says that it is alive.
  */
 bool js_child_take_ready(struct js_child *child, uint64_t now_us);
 
-/** Forget the ready pipe of a child that died. */
+/** Close what a child that died was heard by. */
 void js_child_gone(struct js_child *child);
 
 #endif

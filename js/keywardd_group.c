@@ -71,6 +71,30 @@ static void schedule(struct js_child *child, uint64_t now_us)
 	child->delay_ms = child->delay_ms * 2 < DELAY_MAX_MS ? child->delay_ms * 2 : DELAY_MAX_MS;
 }
 
+/*
+ * Channels that the start of a child needs. A vault is started with all; one that runs is handed what is
+ * new.
+ */
+static enum kw_err give_channels(struct js_group *group, const struct js_child *child)
+{
+	struct js_channels *channels = &group->setup.channels;
+	const struct js_child *vault = &group->children[0];
+	enum kw_err err = KW_OK;
+
+	if (child != vault) {
+		err = js_channels_make(
+			channels, js_child_channel(child), vault->pid != 0 ? vault->ready_fd : -1);
+	}
+	for (size_t i = 0; child == vault && err == KW_OK && i < channels->count; i++) {
+		err = js_channels_make(channels, i, -1);
+	}
+	if (err != KW_OK) {
+		kw_log(KW_LOG_ERROR, "keywardd", "cannot make a channel",
+			KW_STR("child", child->name), KW_STR("reason", kw_err_text(err)));
+	}
+	return err;
+}
+
 static void start_due(struct js_group *group, uint64_t now_us)
 {
 	for (size_t i = 0; i < group->count; i++) {
@@ -80,13 +104,41 @@ static void start_due(struct js_group *group, uint64_t now_us)
 			continue;
 		}
 		child->due_us = 0;
-		if (js_child_start(child, &group->setup) != KW_OK) {
+		if (give_channels(group, child) != KW_OK ||
+			js_child_start(child, &group->setup) != KW_OK) {
 			schedule(child, now_us);
 			continue;
 		}
 		board_write(group, child);
 		kw_log(KW_LOG_INFO, "keywardd", "child started", KW_STR("child", child->name),
 			KW_NUM("pid", child->pid));
+	}
+}
+
+/*
+ * Nothing of ours shuts a channel: the child at its end was taken over, or met a defect, and has no way
+ * to the vault any more. It gets a new channel when it is started again, after its delay; so who does
+ * that again and again takes service from nobody else, and not much time.
+ */
+static void kill_cut_off(struct js_group *group)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		const struct js_child *child = &group->children[i];
+		size_t channel = js_child_channel(child);
+
+		if (child->role == JS_ROLE_VAULT ||
+			!js_channels_dead(&group->setup.channels, channel)) {
+			continue;
+		}
+		kw_log(KW_LOG_ERROR, "keywardd",
+			"the channel between a child and the vault was shut down; ending the "
+			"child, the next one gets a new channel",
+			KW_STR("child", child->name));
+		js_channels_close(&group->setup.channels, channel);
+		/* A front that finds it closed ends by itself. */
+		if (child->pid != 0) {
+			kill(child->pid, SIGKILL);
+		}
 	}
 }
 
@@ -177,6 +229,7 @@ static void stop_next(struct js_group *group, uint64_t now_us)
 bool js_group_advance(struct js_group *group, uint64_t now_us)
 {
 	if (group->stage == JS_STAGE_RUN) {
+		kill_cut_off(group);
 		start_due(group, now_us);
 		kill_stuck(group, now_us);
 		return false;
@@ -226,7 +279,9 @@ int js_group_timeout_ms(const struct js_group *group, uint64_t now_us)
 
 size_t js_group_poll(const struct js_group *group, struct pollfd *fds)
 {
-	size_t count = 0;
+	/* Who stops hangs up. */
+	size_t count =
+		group->stage == JS_STAGE_RUN ? js_channels_poll(&group->setup.channels, fds) : 0;
 
 	for (size_t i = 0; i < group->count; i++) {
 		if (group->children[i].ready_fd >= 0) {

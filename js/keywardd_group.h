@@ -10,7 +10,8 @@
 
 #include <poll.h>
 
-#define JS_CHILDREN_MAX (2 + JS_FRONTS_MAX)
+#define JS_CHILDREN_MAX  (2 + JS_FRONTS_MAX)
+#define JS_GROUP_FDS_MAX (JS_CHILDREN_MAX + 2 * JS_CHANNELS_MAX)
 
 enum js_stage {
 	JS_STAGE_RUN,
@@ -32,13 +33,16 @@ struct js_group {
 /** The table; starts nothing yet. `setup` has been filled. */
 void js_group_init(struct js_group *group, struct js_board *board, uint64_t now_us);
 
-/** Do what is due: start children, or go on stopping. True when stopped and all have gone. */
+/**
+ * Do what is due: end children whose channel is dead, start children, or go on stopping. True when
+ * stopped and all have gone.
+ */
 bool js_group_advance(struct js_group *group, uint64_t now_us);
 
 /** How long until something is due; -1: nothing is. */
 int js_group_timeout_ms(const struct js_group *group, uint64_t now_us);
 
-/** The ready pipes to wait for. Returns how many were filled in, at most JS_CHILDREN_MAX. */
+/** What to wait for. Returns how many were filled in, at most JS_GROUP_FDS_MAX. */
 size_t js_group_poll(const struct js_group *group, struct pollfd *fds);
 
 /** Look who has become ready. True if with that all serve. */

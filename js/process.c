@@ -383,7 +383,7 @@ void js_process_alive(uint64_t now_us)
 		return;
 	}
 	due_us = now_us + UINT64_C(1000) * JS_ALIVE_MS;
-	/* A full pipe says enough; without a reader keywardd has gone. */
+	/* A full queue says enough; without a reader keywardd has gone. */
 	written = write(JS_FD_READY, "1", 1);
 	(void)written;
 }

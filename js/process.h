@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /** One octet is written here by a child that is ready to serve, then it is closed; the vault goes on to
- * write one each second. */
+ * write one each second, and takes here channels that replace those of its start (js/handover.h). */
 #define JS_FD_READY 3
 /* front: its channel to the vault, its PEM files, then its listeners (--listeners N). Of the PEM
    files each is a memory of JS_PEM_SIZE octets, read only: text, then NULs; no text: not configured.

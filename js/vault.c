@@ -8,7 +8,8 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "ipc/channel.h"
-#include "js/told.h"
+#include "js/handover.h"
+#include "js/vault_channel.h"
 #include "lorawan/aes.h"
 
 #include <poll.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #define CHANNELS_MAX     (1 + JS_FRONTS_MAX)
+#define OTHER_FDS        2      /* signals, keywardd */
 #define FOLD_DEVICES     64     /* in one idle turn: a few milliseconds */
 #define FOLD_DEVICES_MAX 500000 /* unfolded ones in memory before folding goes along with joining */
 #define FOLD_IDLE_MS     250
@@ -25,23 +27,12 @@
 #define REFUSALS_MS      1000
 #define WATCH_MS         1000
 
-struct channel {
-	int fd;       /* -1: its other side has hung up */
-	size_t front; /* index among the fronts; meaningless for the portal */
-	bool portal;
-	uint8_t *message;                /* IPC_MESSAGE_MAX octets */
-	size_t length;                   /* 0: nothing received in this turn */
-	struct ipc_backend_ans *answers; /* IPC_BATCH_MAX of them; NULL for the portal */
-	char *urls;                      /* where answers are to be posted, one behind the other */
-	size_t urls_length;
-	struct js_told told; /* complaints about who is at the other end */
-};
-
 struct loop {
 	struct js_vault *vault;
-	struct channel channels[CHANNELS_MAX];
+	struct js_vault_channel channels[CHANNELS_MAX];
 	size_t channel_count;
 	int signals;
+	int keywardd;             /* who hands over channels; -1: it has gone */
 	uint8_t *admin_answer;    /* IPC_MESSAGE_MAX octets */
 	uint64_t fold_us;         /* not before this time, unless too much is unfolded */
 	uint64_t refusals_due_us; /* 0: none are waiting */
@@ -60,21 +51,7 @@ static void give_up(enum kw_err err)
 	}
 }
 
-/* Who was taken over could cause one of these with every message. */
-static void complain(struct channel *channel, enum kw_log_level level, const char *words,
-	const char *kind, enum kw_err why)
-{
-	uint64_t held;
-
-	if (!js_told_due(&channel->told, kw_mono_us(&kw_env_system), &held)) {
-		return;
-	}
-	kw_log(level, "vault", words, KW_STR("from", channel->portal ? "portal" : "front"),
-		KW_NUM("front", channel->portal ? 0 : channel->front + 1), KW_STR("kind", kind),
-		KW_STR("reason", kw_err_text(why)), KW_NUM("unsaid", held));
-}
-
-static void send_answers(struct channel *channel)
+static void send_answers(struct js_vault_channel *channel)
 {
 	const struct ipc_header *request = (const struct ipc_header *)channel->message;
 	struct ipc_header header = {
@@ -88,15 +65,15 @@ static void send_answers(struct channel *channel)
 
 	if (err != KW_OK) {
 		/* Its deadline tells the front; the numbers are used up, which is allowed. */
-		complain(channel, KW_LOG_WARNING, "a front does not take its answers",
-			ipc_kind_text(IPC_BACKEND), err);
+		js_vault_channel_complain(channel, KW_LOG_WARNING,
+			"a front does not take its answers", ipc_kind_text(IPC_BACKEND), err);
 	}
 	kw_wipe(channel->answers, length);
 }
 
 /* Where the peer wants its answer; one who is not known gets it at once. */
-static void put_url(
-	struct channel *channel, const struct ks_peer *peer, struct ipc_backend_ans *answer)
+static void put_url(struct js_vault_channel *channel, const struct ks_peer *peer,
+	struct ipc_backend_ans *answer)
 {
 	size_t length = peer != NULL && answer->err != KW_E_UNAUTHENTICATED
 				? strnlen(peer->answer_url, IPC_URL_SIZE - 1)
@@ -107,7 +84,8 @@ static void put_url(
 	channel->urls_length += length;
 }
 
-static void answer_batch(struct js_vault *vault, struct ks_txn *txn, struct channel *channel)
+static void answer_batch(
+	struct js_vault *vault, struct ks_txn *txn, struct js_vault_channel *channel)
 {
 	const struct ipc_header *header = (const struct ipc_header *)channel->message;
 	const struct ipc_backend_req *requests = ipc_body(channel->message);
@@ -121,7 +99,7 @@ static void answer_batch(struct js_vault *vault, struct ks_txn *txn, struct chan
 	}
 }
 
-static void void_batch(struct js_vault *vault, struct channel *channel, enum kw_err err)
+static void void_batch(struct js_vault *vault, struct js_vault_channel *channel, enum kw_err err)
 {
 	const struct ipc_header *header = (const struct ipc_header *)channel->message;
 
@@ -130,14 +108,14 @@ static void void_batch(struct js_vault *vault, struct channel *channel, enum kw_
 	}
 }
 
-static bool holds_joins(const struct channel *channel)
+static bool holds_joins(const struct js_vault_channel *channel)
 {
 	return channel->length > 0 &&
 	       ((const struct ipc_header *)channel->message)->kind == IPC_BACKEND;
 }
 
 /* Nobody could be answered: the store gives no transaction. */
-static void refuse_batch(struct channel *channel, enum kw_err err)
+static void refuse_batch(struct js_vault_channel *channel, enum kw_err err)
 {
 	const struct ipc_header *header = (const struct ipc_header *)channel->message;
 	const struct ipc_backend_req *requests = ipc_body(channel->message);
@@ -192,13 +170,13 @@ static void do_joins(struct loop *loop)
 	give_up(err);
 }
 
-static void do_report(struct js_vault *vault, const struct channel *channel)
+static void do_report(struct js_vault *vault, const struct js_vault_channel *channel)
 {
 	vault->reports[channel->front] = *(const struct ipc_report *)ipc_body(channel->message);
 	vault->reported[channel->front] = true;
 }
 
-static void do_admin(struct loop *loop, struct channel *channel)
+static void do_admin(struct loop *loop, struct js_vault_channel *channel)
 {
 	struct ipc_header *answer = (struct ipc_header *)loop->admin_answer;
 	size_t length =
@@ -207,39 +185,31 @@ static void do_admin(struct loop *loop, struct channel *channel)
 	enum kw_err err = ipc_send(channel->fd, answer, answer + 1, length, NULL, 0);
 
 	if (err != KW_OK) {
-		complain(channel, KW_LOG_WARNING, "the portal does not take its answer",
-			ipc_kind_text(answer->kind), err);
+		js_vault_channel_complain(channel, KW_LOG_WARNING,
+			"the portal does not take its answer", ipc_kind_text(answer->kind), err);
 	}
 	give_up(failed);
 }
 
-static bool permitted(const struct channel *channel, unsigned kind)
+static bool permitted(const struct js_vault_channel *channel, unsigned kind)
 {
 	bool of_front = kind == IPC_BACKEND || kind == IPC_REPORT;
 
 	return channel->portal ? !of_front && kind != IPC_HELLO : of_front;
 }
 
-/*
- * keywardd holds the other end as well, and this process does not outlive it: who hangs up is a child
- * that was taken over. That must not end the service for all others. Without keywardd, all ends are
- * closed at once.
- */
-static void hang_up(struct loop *loop, struct channel *channel)
+/* Neither somebody who asks nor keywardd, who could start another. */
+static bool is_alone(const struct loop *loop)
 {
-	kw_log(KW_LOG_ERROR, "vault",
-		"a channel was hung up and stays unused until keywardd is restarted",
-		KW_STR("by", channel->portal ? "portal" : "front"),
-		KW_NUM("front", channel->portal ? 0 : channel->front + 1));
-	close(channel->fd);
-	channel->fd = -1;
-	loop->stop = true;
+	bool alone = loop->keywardd < 0;
+
 	for (size_t i = 0; i < loop->channel_count; i++) {
-		loop->stop = loop->stop && loop->channels[i].fd < 0;
+		alone = alone && loop->channels[i].fd < 0;
 	}
+	return alone;
 }
 
-static void take_message(struct loop *loop, struct channel *channel)
+static void take_message(struct loop *loop, struct js_vault_channel *channel)
 {
 	const struct ipc_header *header = (const struct ipc_header *)channel->message;
 	enum kw_err err = ipc_receive(channel->fd, channel->message, true, &channel->length);
@@ -249,12 +219,16 @@ static void take_message(struct loop *loop, struct channel *channel)
 		return;
 	}
 	if (err == KW_E_CLOSED || err == KW_E_SYSTEM) {
+		/* A child that was taken over. keywardd ends it and hands over a channel for the
+		 * next one; all others stay served. */
 		channel->length = 0;
-		hang_up(loop, channel);
+		js_vault_channel_close(channel);
+		loop->stop = is_alone(loop);
 		return;
 	}
 	if (err != KW_OK || !permitted(channel, header->kind)) {
-		complain(channel, KW_LOG_ERROR, "a message that must not be was dropped",
+		js_vault_channel_complain(channel, KW_LOG_ERROR,
+			"a message that must not be was dropped",
 			err == KW_OK ? ipc_kind_text(header->kind) : "unknown",
 			err == KW_OK ? KW_E_FORBIDDEN : err);
 		channel->length = 0;
@@ -280,7 +254,7 @@ static bool take_messages(struct loop *loop, struct pollfd *fds)
 static void do_others(struct loop *loop)
 {
 	for (size_t i = 0; i < loop->channel_count; i++) {
-		struct channel *channel = &loop->channels[i];
+		struct js_vault_channel *channel = &loop->channels[i];
 
 		if (channel->length == 0 || holds_joins(channel)) {
 			continue;
@@ -375,17 +349,43 @@ static int rest_ms(const struct loop *loop)
 	return wake <= now ? 0 : (int)((wake - now) / 1000 + 1);
 }
 
-static void run(struct loop *loop)
+/* One a turn. Questions that wait in a channel that is replaced were those of a child that has ended. */
+static void take_channel(struct loop *loop)
 {
-	struct pollfd fds[CHANNELS_MAX + 1];
+	size_t index;
+	int fd;
+	enum kw_err err = js_handover_receive(loop->keywardd, loop->channel_count, &index, &fd);
 
-	for (size_t i = 0; i < loop->channel_count; i++) {
+	if (err == KW_OK) {
+		js_vault_channel_replace(&loop->channels[index], fd);
+	} else if (err == KW_E_INVALID) {
+		kw_log(KW_LOG_ERROR, "vault", "what keywardd hands over is no channel");
+	} else if (err != KW_E_BUSY) {
+		loop->keywardd = -1;
+		loop->stop = is_alone(loop);
+	}
+}
+
+static size_t watch(const struct loop *loop, struct pollfd *fds)
+{
+	size_t count = loop->channel_count;
+
+	for (size_t i = 0; i < count; i++) {
 		fds[i] = (struct pollfd){.fd = loop->channels[i].fd, .events = POLLIN};
 	}
-	fds[loop->channel_count] = (struct pollfd){.fd = loop->signals, .events = POLLIN};
+	fds[count] = (struct pollfd){.fd = loop->signals, .events = POLLIN};
+	fds[count + 1] = (struct pollfd){.fd = loop->keywardd, .events = POLLIN};
+	return count + OTHER_FDS;
+}
+
+static void run(struct loop *loop)
+{
+	struct pollfd fds[CHANNELS_MAX + OTHER_FDS];
+	size_t count = watch(loop, fds);
+
 	while (!loop->stop) {
 		js_process_alive(kw_mono_us(loop->vault->env));
-		if (poll(fds, loop->channel_count + 1, rest_ms(loop)) < 0 && errno != EINTR) {
+		if (poll(fds, count, rest_ms(loop)) < 0 && errno != EINTR) {
 			kw_log(KW_LOG_ERROR, "vault", "poll failed", KW_ERRNO());
 			exit(1);
 		}
@@ -396,6 +396,10 @@ static void run(struct loop *loop)
 			do_joins(loop);
 		}
 		do_others(loop);
+		if (fds[loop->channel_count + 1].revents != 0) {
+			take_channel(loop);
+			count = watch(loop, fds);
+		}
 		do_background(loop);
 	}
 	if (loop->vault->backend.refusals.count > 0) {
@@ -403,49 +407,23 @@ static void run(struct loop *loop)
 	}
 }
 
-static void *allocate(size_t count, size_t size)
-{
-	void *memory = calloc(count, size);
-
-	if (memory == NULL) {
-		kw_log(KW_LOG_ERROR, "vault", "out of memory");
-		exit(1);
-	}
-	return memory;
-}
-
 static void open_channels(struct loop *loop, const struct js_options *options)
 {
-	const struct ipc_hello hello = {.generation = loop->vault->generation};
-
 	loop->channel_count = 1 + options->fronts;
+	loop->admin_answer = malloc(IPC_MESSAGE_MAX);
 	for (size_t i = 0; i < loop->channel_count; i++) {
-		struct channel *channel = &loop->channels[i];
-		struct ipc_header header = {.kind = IPC_HELLO, .count = 1};
-
-		channel->portal = i == 0;
-		channel->fd = JS_VAULT_FD_PORTAL + (int)i;
-		channel->front = i == 0 ? 0 : i - 1;
-		channel->message = allocate(1, IPC_MESSAGE_MAX);
-		if (!channel->portal) {
-			channel->answers = allocate(IPC_BATCH_MAX, sizeof(struct ipc_backend_ans));
-			channel->urls = allocate(IPC_BATCH_MAX, IPC_URL_SIZE);
-		}
-		if (ipc_send(channel->fd, &header, &hello, sizeof(hello), NULL, 0) != KW_OK) {
-			/* A queue full of answers that nobody reads; its front will be told by time. */
-			kw_log(KW_LOG_WARNING, "vault", "cannot greet",
-				KW_STR("to", channel->portal ? "portal" : "front"));
+		if (loop->admin_answer == NULL || js_vault_channel_open(&loop->channels[i], i,
+							  loop->vault->generation) != KW_OK) {
+			kw_log(KW_LOG_ERROR, "vault", "out of memory");
+			exit(1);
 		}
 	}
-	loop->admin_answer = allocate(1, IPC_MESSAGE_MAX);
 }
 
 static void close_channels(struct loop *loop)
 {
 	for (size_t i = 0; i < loop->channel_count; i++) {
-		free(loop->channels[i].message);
-		free(loop->channels[i].answers);
-		free(loop->channels[i].urls);
+		js_vault_channel_finish(&loop->channels[i]);
 	}
 	free(loop->admin_answer);
 }
@@ -489,7 +467,7 @@ static enum kw_err open_store(struct js_vault *vault, const struct js_options *o
 static int serve(const struct js_options *options)
 {
 	struct js_vault vault = {.env = &kw_env_system};
-	struct loop loop = {.vault = &vault};
+	struct loop loop = {.vault = &vault, .keywardd = JS_FD_READY};
 	enum kw_err err;
 
 	loop.signals = js_process_signals();

@@ -635,7 +635,7 @@ def test_children_have_only_their_descriptors():
                 assert not tcp, (name, held)
                 assert files <= {"/dev/null", log, store, f"{store}/data.mdb", f"{store}/lock.mdb"}
                 sockets = [where for where in held.values() if where.startswith("socket:")]
-                assert len(sockets) == 3, (name, held)  # portal and two fronts
+                assert len(sockets) == 4, (name, held)  # keywardd, portal and two fronts
                 continue
             assert not any(where.startswith(store) for where in files), (name, held)
             texts = {where for where in files if where.startswith("/memfd:keyward-")}

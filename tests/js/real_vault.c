@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,7 +41,8 @@ void real_vault_start(struct real_vault *vault, const char *program, const char 
 	int ready[2];
 	char octet;
 
-	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ready), 0);
+	assert_int_equal(fcntl(ready[1], F_SETFL, O_NONBLOCK), 0);
 	fds[0] = ready[1];
 	for (size_t i = 0; i < REAL_VAULT_CHANNELS; i++) {
 		int pair[2];
@@ -71,8 +73,8 @@ int real_vault_end(struct real_vault *vault)
 		}
 		vault->channels[i] = -1;
 	}
-	assert_int_equal(waitpid(vault->pid, &status, 0), vault->pid);
 	close(vault->ready);
+	assert_int_equal(waitpid(vault->pid, &status, 0), vault->pid);
 	return status;
 }
 

@@ -18,7 +18,7 @@
 struct real_vault {
 	pid_t pid;
 	int channels[REAL_VAULT_CHANNELS]; /* our ends; -1: closed */
-	int ready;                         /* where it says that it is alive */
+	int ready; /* where it says that it is alive, and takes new channels */
 };
 
 /**
@@ -30,7 +30,7 @@ struct real_vault {
 void real_vault_start(struct real_vault *vault, const char *program, const char *store,
 	const char *master, const char *log);
 
-/** Close all channels: without anybody at the other ends it ends by itself. @return its status, as
+/** Close all: without anybody at the other ends it ends by itself. @return its status, as
  *  waitpid() gives it */
 int real_vault_end(struct real_vault *vault);
 

@@ -1,5 +1,6 @@
 /* keyward-vault as a process, with other processes on its channels that do what they should not. */
 #include "ipc/channel.h"
+#include "js/handover.h"
 #include "tests/js/real_vault.h"
 
 #include <fcntl.h>
@@ -140,6 +141,69 @@ static void test_one_hangs_up(void **state)
 	front_is_served(f, FRONT_2);
 }
 
+/* A new channel, as keywardd hands it over. */
+static void replace(struct fixture *f, size_t channel)
+{
+	int pair[2];
+
+	assert_int_equal(ipc_channel_pair(pair), KW_OK);
+	assert_int_equal(js_handover_send(f->vault.ready, channel, pair[0]), KW_OK);
+	close(pair[0]);
+	close(f->vault.channels[channel]);
+	f->vault.channels[channel] = pair[1];
+}
+
+static void test_channel_is_replaced(void **state)
+{
+	static const int ways[] = {SHUT_RDWR, SHUT_WR, SHUT_RD};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		for (size_t channel = 0; channel < CHANNELS; channel++) {
+			assert_int_equal(shutdown(f->vault.channels[channel], ways[i]), 0);
+			replace(f, channel);
+			portal_is_served(f);
+			front_is_served(f, FRONT_1);
+			front_is_served(f, FRONT_2);
+		}
+	}
+}
+
+/* All at once, and one that had nothing. */
+static void test_all_channels_are_replaced(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t channel = 0; channel < CHANNELS; channel++) {
+		assert_int_equal(shutdown(f->vault.channels[channel], SHUT_RDWR), 0);
+	}
+	for (size_t channel = 0; channel < CHANNELS; channel++) {
+		replace(f, channel);
+	}
+	replace(f, FRONT_1);
+	portal_is_served(f);
+	front_is_served(f, FRONT_1);
+	front_is_served(f, FRONT_2);
+}
+
+static void test_what_is_no_channel_is_not_taken(void **state)
+{
+	struct fixture *f = *state;
+	int files[2];
+
+	assert_int_equal(pipe2(files, O_CLOEXEC), 0);
+	assert_int_equal(js_handover_send(f->vault.ready, FRONT_1, files[0]), KW_OK);
+	assert_int_equal(js_handover_send(f->vault.ready, CHANNELS, f->vault.channels[0]), KW_OK);
+	assert_int_equal(send(f->vault.ready, "", 0, MSG_NOSIGNAL), 0);
+	assert_int_equal(send(f->vault.ready, "rubbish", 7, MSG_NOSIGNAL), 7);
+	replace(f, FRONT_2); /* behind them */
+	front_is_served(f, FRONT_2);
+	front_is_served(f, FRONT_1);
+	portal_is_served(f);
+	close(files[0]);
+	close(files[1]);
+}
+
 /* A misspelt path must not make /etc the vault's. */
 static void test_init_takes_no_directory_in_use(void **state)
 {
@@ -172,6 +236,9 @@ int main(int argc, char **argv)
 		TEST(test_serves),
 		TEST(test_rubbish_is_dropped),
 		TEST(test_one_hangs_up),
+		TEST(test_channel_is_replaced),
+		TEST(test_all_channels_are_replaced),
+		TEST(test_what_is_no_channel_is_not_taken),
 		TEST(test_init_takes_no_directory_in_use),
 	};
 
