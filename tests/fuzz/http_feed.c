@@ -127,10 +127,11 @@ void feed_send(struct feed *feed, const uint8_t *octets, size_t length, size_t p
 	for (size_t at = 0; at < length;) {
 		size_t wanted = piece > 0 && piece < length - at ? piece : length - at;
 		ssize_t sent = send(fd, octets + at, wanted, MSG_NOSIGNAL | MSG_DONTWAIT);
+		const bool closed = sent < 0 && errno != EAGAIN; /* by the server */
 
 		settle(feed, fd);
-		if (sent < 0 && errno != EAGAIN) {
-			break; /* the server has closed */
+		if (closed) {
+			break;
 		}
 		at += sent > 0 ? (size_t)sent : 0;
 	}

@@ -8,7 +8,8 @@
 
 #include <netinet/in.h>
 
-#define FEED_ANSWER_MAX (256 * 1024)
+/* The longest is of 1000 refused rows, each with a text that is escaped. */
+#define FEED_ANSWER_MAX (2 << 20)
 
 struct feed {
 	struct http_server *server;
