@@ -99,13 +99,13 @@ __attribute__((noreturn)) static void refuse(const char *why)
 	exit(STATUS_FAILED);
 }
 
-/* Descriptors that are handed on must not lie where the standard ones belong. */
+/* Descriptors that are handed on must not lie where the standard ones belong; children inherit these. */
 static void standard_descriptors(void)
 {
 	int fd;
 
 	do {
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		fd = open("/dev/null", O_RDWR);
 	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0) {
 		close(fd);

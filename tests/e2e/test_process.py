@@ -455,6 +455,23 @@ def test_reader_of_the_log_goes_away():
         assert server.process.poll() is None
 
 
+def test_started_without_standard_streams():
+    """A descriptor of ours must not come where children write their log, or a store's file."""
+    if not ROOT:
+        print("skipped: only root sees other processes' descriptors")
+        return
+    with Server() as server:
+        token, device = fill(server)
+        server.stop()
+        server.process = subprocess.Popen(
+            ["bash", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', executable("keywardd"),
+             str(server.conf)])
+        wait_for("a join", lambda: works(server, token, device), 20)
+        for name, pid in {"keywardd": server.process.pid, **server.children()}.items():
+            held = descriptors(pid)
+            assert [held.get(fd) for fd in range(3)] == ["/dev/null"] * 3, (name, held)
+
+
 class Asker(threading.Thread):
     """Joins over and over on one connection; remembers how it was answered."""
 
