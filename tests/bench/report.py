@@ -88,6 +88,17 @@ def join_table(size):
                   "ratio", *LATENCIES], rows)
 
 
+def spread(row):
+    """Of the rounds that the row is the middle one of."""
+    def ends(name, write):
+        values = [one[name] for one in row["rounds"]]
+        return f"{write(min(values))} to {write(max(values))}"
+
+    return (f"With {row['connections']} connections the middle one of {len(row['rounds'])} rounds, by its "
+            f"ratio: joins/s {ends('joins_per_s', number)}, ratio {ends('ratio', number)}, p50 "
+            f"{ends('p50_us', ms)} ms, p99 {ends('p99_us', ms)} ms.")
+
+
 def disk_table(size):
     rows = [[batch["size"], number(batch["per_s"]), *latencies(batch)]
             for batch in size["disk"]["batches"]]
@@ -118,6 +129,8 @@ def size_text(size):
     return f"""## {size['devices']:,} devices
 
 {join_table(size)}
+
+{spread(row_of(size['rows'], 64))}
 
 {disk_table(size)}
 

@@ -18,7 +18,10 @@ def row(connections, joins, ratio, **changes):
     return {"connections": connections, "floor_per_s": round(joins / ratio), "floor_p50_us": 40,
             "joins_per_s": joins, **LATENCIES, "ratio": ratio, "front_us": 30.5, "vault_us": 20.5,
             "joins_per_commit": connections / 2, "fold_wait_s": 0.5, "answered": 3 * joins,
-            "resumed": 0, **changes}
+            "resumed": 0, "rounds": [
+                {"ratio": ratio / 2, "joins_per_s": joins // 2, "p50_us": 1900, "p99_us": 7000},
+                {"ratio": ratio, "joins_per_s": joins, "p50_us": 2000, "p99_us": 8000}],
+            **changes}
 
 
 def size(devices, **changes):
@@ -104,6 +107,11 @@ class Page(unittest.TestCase):
         self.assertIn("12.35", page)
         self.assertIn("17 sent over a millisecond late, 3 not at all", page)
         self.assertIn("![Cost against the number of devices](cost.svg)", page)
+
+    def test_it_tells_how_far_apart_the_rounds_were(self):
+        page = report.text(results(size(1000)))
+        self.assertIn("of 2 rounds, by its ratio: joins/s 4,500 to 9,000, ratio 0.15 to 0.30, p50 1.90 to "
+                      "2.00 ms, p99 7.00 to 8.00 ms.", page)
 
     def test_without_root(self):
         page = report.text(results(size(1000, idle_memory=None, memory_after_load=None)))
