@@ -32,6 +32,17 @@ static void refused(struct world *world, const char *text)
 	client_close(&client);
 }
 
+static void all_refused(const char *const *texts, size_t count)
+{
+	struct world world;
+
+	world_open(&world, NULL, NULL);
+	for (size_t i = 0; i < count; i++) {
+		refused(&world, texts[i]);
+	}
+	world_close(&world);
+}
+
 /* Answered by us, and so that it reads: the library's own answer to the first has its header twice. */
 static void host_and_line(void **state)
 {
@@ -77,14 +88,9 @@ static void where_a_body_ends(void **state)
 		LINE HOST "Content-Length: 34\r\n \r\n\r\n" HIDDEN,
 		LINE HOST "Transfer-Encoding: chun\r\n\tked\r\nContent-Length: 2\r\n\r\n{}" HIDDEN,
 	};
-	struct world world;
 
 	(void)state;
-	world_open(&world, NULL, NULL);
-	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		refused(&world, texts[i]);
-	}
-	world_close(&world);
+	all_refused(texts, sizeof(texts) / sizeof(texts[0]));
 }
 
 /* What is within one line for a proxy may end the line for others, or the header. */
@@ -104,14 +110,9 @@ static void where_a_line_ends(void **state)
 		"POST / HTTP/1.0\r\r" HIDDEN,
 		"POST / HTTP/1.0\r\n: y\r\n" HIDDEN,
 	};
-	struct world world;
 
 	(void)state;
-	world_open(&world, NULL, NULL);
-	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		refused(&world, texts[i]);
-	}
-	world_close(&world);
+	all_refused(texts, sizeof(texts) / sizeof(texts[0]));
 }
 
 static void a_nul(void **state)
@@ -144,14 +145,9 @@ static void names_are_as_they_were_sent(void **state)
 		LINE HOST "X(Y): z\r\n\r\n",
 		LINE HOST "\xc3\xa9: z\r\n\r\n",
 	};
-	struct world world;
 
 	(void)state;
-	world_open(&world, NULL, NULL);
-	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		refused(&world, texts[i]);
-	}
-	world_close(&world);
+	all_refused(texts, sizeof(texts) / sizeof(texts[0]));
 }
 
 static void unusual_and_good(void **state)
