@@ -447,7 +447,7 @@ inline commit()
 }
 
 /* A commit that failed for want of room: nothing of it was written.
- * C: keystore/journal.c ks_journal_undone; keystore/pending.c ks_pendings_undo; js/vault.c void_batch;
+ * C: keystore/journal.c ks_journal_undone; keystore/pending.c ks_pendings_undo; js/vault_loop.c void_batch;
  *    js/backend.c js_backend_void */
 inline undo()
 {
@@ -463,7 +463,7 @@ inline undo()
 }
 
 /* A front that does not read is told by its deadline.
- * C: js/vault.c send_answers; ipc/channel.c ipc_send */
+ * C: js/vault_loop.c send_answers; ipc/channel.c ipc_send */
 inline send_answers()
 {
 	d_step {
@@ -482,7 +482,7 @@ proctype keyward_vault()
 {
 	bool alike, no_room;
 	do
-	/* C: js/vault.c take_messages, take_message; ipc/channel.c ipc_receive */
+	/* C: js/vault_loop.c take_messages, take_message; ipc/channel.c ipc_receive */
 	:: atomic { vault == READY && nempty(to_vault) ->
 		to_vault ? batch, question[0], question[1];
 		vault = TAKEN
@@ -490,7 +490,7 @@ proctype keyward_vault()
 
 	/* All of the batch in one transaction, and its commit. A crash before the commit loses all of it, as
 	 * one in TAKEN does.
-	 * C: js/vault.c do_joins, answer_batch; js/backend.c js_backend_answer; js/join.c js_join_process;
+	 * C: js/vault_loop.c do_joins, answer_batch; js/backend.c js_backend_answer; js/join.c js_join_process;
 	 *    keystore/txn.c ks_txn_begin */
 	:: atomic { vault == TAKEN ->
 		if
@@ -539,7 +539,7 @@ proctype keyward_vault()
 	}
 
 	/* One piece of folding and its commit.
-	 * C: js/vault.c do_background, fold */
+	 * C: js/vault_loop.c do_background, fold */
 	:: d_step { vault == READY && empty(to_vault) && (mem.there[0] || mem.there[1]) ->
 		fold();
 #ifdef BREAK_MARK
@@ -741,7 +741,7 @@ proctype world()
 #ifndef BREAK_RESTART
 	/* A crash on the way leaves all as it is.
 	 * C: js/keywardd_group.c js_group_reap, died, schedule, start_due; js/keywardd_child.c js_child_start;
-	 *    js/vault.c open_store, open_channels; keystore/store.c ks_store_open;
+	 *    js/vault.c open_store; js/vault_loop.c open_channels; keystore/store.c ks_store_open;
 	 *    keystore/journal.c ks_journal_open */
 	:: atomic { vault == DOWN ->
 		d_step {
