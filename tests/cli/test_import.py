@@ -17,6 +17,8 @@ FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="keyward-cli-"))
 SOCKET = FOLDER / "admin.sock"
 KEY = "a1b2c3d4e5f60718293a4b5c6d7e8f90"
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs this may have it ignored
+
 
 class Api(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True

@@ -16,6 +16,10 @@ import time
 import traceback
 
 BUILD = pathlib.Path(os.environ.get("KEYWARD_BUILD", "build")).resolve()
+# Whoever runs the tests may have these ignored, as nohup and jobs in the background have; what is started
+# here is to hear them.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 SLOW = 5 if "address" in os.environ.get("KEYWARD_SANITIZE", "") else 1
 
 
