@@ -93,7 +93,6 @@ static void a_state_record_behind_a_replay(void **state)
 	ks_txn_abort(txn);
 }
 
-/* What is unfolded of the device is a refusal: its last session is in the record. */
 /* Sums are right: only what the record says is not. */
 static void sessions_with_one_join_nonce(void **state)
 {
@@ -118,6 +117,7 @@ static void sessions_with_one_join_nonce(void **state)
 		KW_E_STORE_DAMAGED);
 }
 
+/* What is unfolded of the device is a refusal: its last session is in the record. */
 static void behind_a_refusal(void **state)
 {
 	struct scratch *scratch = *state;
