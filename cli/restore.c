@@ -67,12 +67,12 @@ static int wait_with_bar(struct cli_helper *helper, int backup)
 	if (fstat(backup, &info) != 0 || !S_ISREG(info.st_mode)) {
 		info.st_size = 0;
 	}
-	cli_progress_start(&progress, "restore", "octets", (uint64_t)info.st_size);
+	cli_progress_start(&progress, "restore", "MiB", (uint64_t)info.st_size);
 	while (!cli_helper_wait(helper, LOOK_MS, &status)) {
 		const off_t at = lseek(backup, 0, SEEK_CUR);
 
 		if (at >= 0) {
-			cli_progress_at(&progress, (uint64_t)at, (uint64_t)at);
+			cli_progress_at(&progress, (uint64_t)at, (uint64_t)at >> 20);
 		}
 	}
 	cli_progress_clear(&progress);

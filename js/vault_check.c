@@ -84,6 +84,18 @@ static const char *code_of(enum kw_err err)
 	}
 }
 
+static const char *reason(enum kw_err err)
+{
+	switch (err) {
+	case KW_E_STORE_LOCKED:
+		return "stop keywardd first";
+	case KW_E_STORE_DAMAGED:
+		return "the store is damaged and cannot be read to its end: restore a backup";
+	default:
+		return kw_err_text(err);
+	}
+}
+
 static void print_lines(const struct ks_check *check, const struct ks_store_figures *store)
 {
 	printf("format %" PRIu32 "\n", store->format);
@@ -105,8 +117,8 @@ static void print(const struct ks_check *check)
 		printf("the store is whole\n");
 	} else {
 		printf("the store is damaged in %" PRIu64
-		       " places: restore a backup, or do what the lines above say\n",
-			check->damaged);
+		       " place%s: do what the lines above say, or restore a backup\n",
+			check->damaged, check->damaged == 1 ? "" : "s");
 	}
 }
 
@@ -129,8 +141,7 @@ static int run(const struct js_options *options, const struct kw_env *env,
 		ks_store_close(store);
 	}
 	if (err != KW_OK) {
-		return fail(code_of(err), options->store,
-			err == KW_E_STORE_LOCKED ? "stop keywardd first" : kw_err_text(err));
+		return fail(code_of(err), options->store, reason(err));
 	}
 	if (lines) {
 		print_lines(&check, &figures);

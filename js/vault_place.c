@@ -127,7 +127,10 @@ bool js_place_master_read(const char *task, const char *path, struct ks_master_k
 
 	memset(out, 0, sizeof(*out));
 	if (fd < 0) {
-		js_place_fail(task, path, strerror(errno));
+		js_place_fail(task, path,
+			errno == EACCES ? "Permission denied; run this as root, or as the user "
+					  "that starts keywardd"
+					: strerror(errno));
 		return false;
 	}
 	err = ks_master_read(fd, out);

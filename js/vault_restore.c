@@ -11,6 +11,7 @@
 #include "js/vault_place.h"
 #include "keystore/restore.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,6 +39,26 @@ static void print(const struct ks_restore *restore)
 	}
 }
 
+/* The keystore has logged what is wrong with the backup; its errors in general words would speak of a
+ * store. */
+static const char *reason(enum kw_err err)
+{
+	switch (err) {
+	case KW_E_STORE_LOCKED:
+		return "the store is in use by another process: stop keywardd first";
+	case KW_E_EXISTS:
+		return "nothing was restored: there is a store already";
+	case KW_E_SYNTAX:
+	case KW_E_TRUNCATED:
+	case KW_E_STORE_DAMAGED:
+	case KW_E_STORE_NEWER:
+	case KW_E_SYSTEM:
+		return "failed, for the reason above";
+	default:
+		return kw_err_text(err);
+	}
+}
+
 static int run(const struct js_options *options, const struct kw_env *env,
 	const struct ks_master_key *master)
 {
@@ -57,7 +78,7 @@ static int run(const struct js_options *options, const struct kw_env *env,
 
 	if (err != KW_OK) {
 		return js_place_fail(
-			TASK, options->check ? "the backup" : options->store, kw_err_text(err));
+			TASK, options->check ? "the backup" : options->store, reason(err));
 	}
 	print(&restore);
 	return fflush(stdout) == 0 ? 0 : js_place_fail(TASK, "standard output", strerror(errno));
@@ -93,8 +114,10 @@ int js_vault_restore(const struct js_options *options, const struct kw_env *env)
 		return 1;
 	}
 	if (!js_place_master_read(TASK, key, &master)) {
-		return js_place_fail(
-			TASK, key, "put the master key that belongs to the backup here");
+		return access(key, F_OK) == 0 || errno != ENOENT
+			       ? 1
+			       : js_place_fail(TASK, key,
+					 "put the master key that belongs to the backup here");
 	}
 	if (options->check) {
 		status = check(options, env, &master);

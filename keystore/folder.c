@@ -34,8 +34,7 @@ enum kw_err ks_folder_lock(int folder, const char *path)
 	if (errno != EWOULDBLOCK) {
 		return ks_folder_error("cannot lock the store's directory", path);
 	}
-	kw_log(KW_LOG_ERROR, "keystore", "another process has this store open",
-		KW_STR("path", path));
+	kw_log(KW_LOG_ERROR, "keystore", "another process has this store open");
 	return KW_E_STORE_LOCKED;
 }
 

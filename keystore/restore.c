@@ -333,9 +333,8 @@ static enum kw_err make(struct making *making)
 
 static enum kw_err check_place(struct making *making)
 {
-	const char *path = making->options->path;
 	bool there = false;
-	enum kw_err err = ks_folder_lock(making->folder, path);
+	enum kw_err err = ks_folder_lock(making->folder, making->options->path);
 
 	if (err == KW_OK) {
 		err = ks_folder_has_store(making->folder, &there);
@@ -343,8 +342,7 @@ static enum kw_err check_place(struct making *making)
 	if (err == KW_OK && there && !making->restore->replace) {
 		kw_log(KW_LOG_ERROR, "keystore",
 			"there is a store in this directory; with --force it is kept under "
-			"another name",
-			KW_STR("path", path));
+			"another name");
 		err = KW_E_EXISTS;
 	}
 	return err;

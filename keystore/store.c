@@ -377,8 +377,7 @@ static enum kw_err open_in_folder(struct ks_store *store, const struct ks_option
 	}
 	if (!there) {
 		kw_log(KW_LOG_ERROR, "keystore",
-			"there is no store in this directory: create one with keyward init",
-			KW_STR("path", options->path));
+			"there is no store in this directory: create one with keyward init");
 		return KW_E_STORE_ABSENT;
 	}
 	err = ks_meta_pages_check(store->lock_fd, KS_DATA_NAME);

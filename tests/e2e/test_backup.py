@@ -202,14 +202,15 @@ def test_what_is_refused():
         octets = good.read_bytes()
         bad = server.folder / "bad.backup"
 
-        refused(server, "in use", path=good)
+        refused(server, "in use", "stop keywardd first", path=good)
         server.stop()
         refused(server, "there is a store", "--force", args=("restore",), path=good)
         refused(server, "No such file", path=server.folder / "none")
 
         def wrong(content, *words, args=("restore", "--check")):
             bad.write_bytes(content)
-            refused(server, *words, args=args, path=bad)
+            said = refused(server, *words, "for the reason above", args=args, path=bad)
+            assert "the store is damaged" not in said, said  # it is the backup that is
 
         wrong(octets[:-1], "cut short", args=("restore", "--force"))
         wrong(octets + b"\n", "behind the end")

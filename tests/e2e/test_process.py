@@ -277,6 +277,7 @@ def test_damaged_store():
                 assert data.read_bytes() == piece, (name, "it was written to")
             done = check(server)
             assert done.returncode == 1 and "check: " in done.stderr + done.stdout, (name, done)
+            assert "restore a backup" in done.stderr, (name, done)
             said = check_json(server, read=False)
             assert said["problems"][-1]["code"] in ("DAMAGED", "PAGE", "ABSENT", "FAILED"), (name, said)
         data.write_bytes(whole)
