@@ -164,7 +164,7 @@ static void method_refuse(struct po_call *call, const struct route *first)
 
 static void outcome_log(const struct po_call *call, const struct route *route)
 {
-	enum kw_log_level level = route != NULL && route->changes ? KW_LOG_NOTICE : KW_LOG_INFO;
+	enum kw_log_level level = call->changes ? KW_LOG_NOTICE : KW_LOG_INFO;
 	const char *words = route != NULL ? route->words : "refused";
 
 	if (call->often && call->answer->status == 200) {
@@ -193,6 +193,7 @@ void po_api_handle(struct po_api *api, const struct po_request *request, struct 
 		if (route == NULL) {
 			method_refuse(&call, first);
 		} else {
+			call.changes = route->changes;
 			route->handler(&call);
 		}
 	}

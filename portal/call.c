@@ -54,13 +54,16 @@ static void vault_silent(struct po_call *call, enum kw_err err)
 		break;
 	case KW_E_CLOSED:
 		po_call_fail(call, err,
-			"the vault was started anew meanwhile; see whether this was done, then try "
-			"again");
+			call->changes ? "the vault was started anew meanwhile; see whether this "
+					"was done, then try again"
+				      : "the vault was started anew meanwhile; try again");
 		break;
 	case KW_E_TIMEOUT:
 		po_call_fail(call, err,
-			"the vault did not answer in time; see whether this was done, then try "
-			"again");
+			call->changes ? "the vault did not answer in time; see whether this was "
+					"done, then try again"
+				      : "the vault did not answer in time; try again, and see the "
+					"log if that does not help");
 		break;
 	default:
 		po_call_fail(call, err == KW_E_NO_MEMORY ? err : KW_E_SYSTEM,

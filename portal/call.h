@@ -16,6 +16,7 @@ struct po_call {
 	char label[IPC_LABEL_SIZE]; /* what stood for '+' in the route: the label of a KEK */
 	char name[IPC_NAME_SIZE];   /* what the call is about, for the log; "" if nothing yet */
 	bool often;                 /* one of very many: its line is for debugging */
+	bool changes;               /* it may change the store */
 	const char *result;         /* for the log: "ok" or the code of the error */
 };
 

@@ -159,6 +159,7 @@ static bool import_query(struct po_call *call, struct ipc_import_req *req)
 		!po_query_eui(call, "ns_id", policy->ns_id, &policy->has_ns_id)) {
 		return false;
 	}
+	call->changes = req->dry_run == 0;
 	req->first_line = (uint32_t)first_line;
 	req->run = (uint32_t)run;
 	return import_texts(call, policy);

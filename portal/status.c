@@ -63,9 +63,10 @@ static void warn_joins(struct warnings *warnings, const struct ipc_status *statu
 	}
 	if (status->dev_nonces_high > 0) {
 		warn(warnings,
-			"%llu devices joined with a DevNonce above 60000; beyond 65535 they cannot "
-			"join any more",
-			(unsigned long long)status->dev_nonces_high);
+			"%llu device%s joined with a DevNonce above 60000, and cannot join beyond "
+			"65535",
+			(unsigned long long)status->dev_nonces_high,
+			status->dev_nonces_high == 1 ? "" : "s");
 	}
 }
 

@@ -249,6 +249,11 @@ def test_import_of_no_device_file():
         assert devices(server) == {}
 
 
+def import_levels(server):
+    """Levels of the portal's lines about imports, since log_start."""
+    return set(re.findall(r"(\w+) portal: devices import", server.new_log()))
+
+
 def test_dry_run_stores_nothing():
     with Server() as server:
         for count in (3, 2300):  # in one envelope, and in several
@@ -259,7 +264,11 @@ def test_dry_run_stores_nothing():
                                            text=text))
             assert answer["added"] == count and answer["dry_run"] is True, answer
             assert devices(server) == {}
+            # What changes nothing is no notice, and a long file is checked in many pieces.
+            assert import_levels(server) == {"info"}
             server.cli("device", "import", "-", text=text)
+            assert "notice" in import_levels(server)
+            server.log_start = server.log_path.stat().st_size
             assert server.cli("device", "import", "-", "--dry-run", text=text) == \
                 f"0 devices could be added, {count} already there\n"
             other = table(*[row(1000 * count + i, app_key=NWK_KEY.hex()) for i in range(count)])

@@ -138,6 +138,23 @@ static void test_no_answer_from_the_vault(void **state)
 	}
 }
 
+/* Only of what may have been done: a question has changed nothing. */
+static void test_what_may_have_been_done_is_to_be_looked_at(void **state)
+{
+	static const char eui[] = "/api/v1/devices/0004A30B001C0530";
+	static const enum kw_err silent[] = {KW_E_CLOSED, KW_E_TIMEOUT};
+	struct fake *fake = *state;
+
+	for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
+		fake->fail = silent[i];
+		assert_int_equal(fake_call(fake, "DELETE", eui, NULL), 503);
+		assert_non_null(strstr(fake_text(fake, "error.message"), "see whether"));
+		assert_int_equal(fake_call(fake, "GET", eui, NULL), 503);
+		assert_null(strstr(fake_text(fake, "error.message"), "see whether"));
+		assert_non_null(strstr(fake_text(fake, "error.message"), "try again"));
+	}
+}
+
 /* ---- status, certificate, events ---- */
 
 static void test_status(void **state)
@@ -614,6 +631,7 @@ int main(void)
 		CASE(test_addresses_that_are_none),
 		CASE(test_what_the_vault_says_becomes_a_status),
 		CASE(test_no_answer_from_the_vault),
+		CASE(test_what_may_have_been_done_is_to_be_looked_at),
 		CASE(test_status),
 		CASE(test_warnings),
 		CASE(test_warnings_of_certificates),
