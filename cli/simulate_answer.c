@@ -374,6 +374,18 @@ static void check_success(struct lw_aes *aes, const struct sim_ns *ns, struct si
 	check_lifetime(answer, verdict);
 }
 
+static const char *status_words(long status)
+{
+	switch (status) {
+	case 401:
+		return ", the join server knows no sender by this credential";
+	case 503:
+		return ", the join server has no time, or the sender asks more than it may";
+	default:
+		return ", where 200 is right";
+	}
+}
+
 void sim_join_answer(struct lw_aes *aes, const struct sim_ns *ns, struct sim_join *join,
 	long status, const char *body, size_t length, struct sim_verdict *verdict)
 {
@@ -382,7 +394,7 @@ void sim_join_answer(struct lw_aes *aes, const struct sim_ns *ns, struct sim_joi
 
 	memset(verdict, 0, sizeof(*verdict));
 	if (status != 200) {
-		sim_verdict_fault(verdict, SIM_FAULT_STATUS, "HTTP status is %ld", status);
+		sim_verdict_fault(verdict, SIM_FAULT_STATUS, "%ld%s", status, status_words(status));
 	}
 	if (!json_is_object(answer)) {
 		sim_verdict_fault(verdict, SIM_FAULT_JSON, "%s",

@@ -442,6 +442,27 @@ static void rubbish_and_other_statuses_are_found(void **state)
 	}
 }
 
+static void a_refusal_by_status_is_explained(void **state)
+{
+	static const struct {
+		long status;
+		const char *words;
+	} rows[] = {{401, "401, the join server knows no sender by this credential"},
+		{503, "503, the join server has no time, or the sender asks more than it may"},
+		{500, "500, where 200 is right"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sim_verdict verdict;
+		struct scene scene;
+
+		begin(&scene, LW_VERSION_1_0_3);
+		sim_join_answer(aes, &scene.ns, &scene.join, rows[i].status, "{}", 2, &verdict);
+		assert_int_equal(verdict.fault, SIM_FAULT_STATUS);
+		assert_string_equal(verdict.detail, rows[i].words);
+	}
+}
+
 static void answers_cut_anywhere_are_found(void **state)
 {
 	struct sim_verdict verdict;
@@ -626,6 +647,7 @@ int main(void)
 		cmocka_unit_test(a_change_in_any_field_of_the_accept_is_found),
 		cmocka_unit_test(a_join_nonce_that_does_not_rise_is_found),
 		cmocka_unit_test(rubbish_and_other_statuses_are_found),
+		cmocka_unit_test(a_refusal_by_status_is_explained),
 		cmocka_unit_test(answers_cut_anywhere_are_found),
 		cmocka_unit_test(requests_are_spelt_like_the_programs),
 		cmocka_unit_test(versions_are_spelt_like_the_programs),
