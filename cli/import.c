@@ -132,6 +132,7 @@ static void print_summary(const struct cli_import *import)
 		fprintf(stderr, "%s: %llu of %llu rows refused; %s\n", import->file, refused,
 			(unsigned long long)import->rows,
 			added > 0 && import->loading ? "a part was added" : "nothing was added");
+		print_warned(import);
 		return;
 	}
 	printf("%llu device%s %s", added, added == 1 ? "" : "s", could);

@@ -160,6 +160,17 @@ def test_twins_are_told_of():
         strict.clear()
 
 
+def test_twins_are_counted_beside_a_refusal():
+    twins = [{"line": line, "text": "another"} for line in range(3, 28)]
+    Api.script = {("POST", "/devices/import"): (422, {
+        "rows": 30, "added": 0, "refused": 1, "errors": [{"line": 2, "text": "wrong"}],
+        "warned": len(twins), "warnings": twins})}
+    _, err = keyward("device", "import", device_file("both.csv", 30), status=1)
+    assert "1 of 30 rows refused; nothing was added" in err, err
+    assert err.count("warning: another") == 20, err
+    assert "warning: 25 devices have a root key of another device, the first 20 are listed" in err, err
+
+
 def test_unknown_as_id_is_noted():
     Api.script = {("POST", "/devices/import"): take_all,
                   ("GET", "/application-servers"): application_servers("other")}
