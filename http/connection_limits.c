@@ -17,13 +17,8 @@
 #define ADDRESSES     65536
 #define ADDRESS_SHIFT 48
 
-/*
- * Looking for closed connections takes a twentieth of the time, however many there are and however
- * often somebody is refused. Who was stopped in the middle does not rest for minutes.
- */
-#define SWEEP_REST_US     20000
-#define SWEEP_REST_FACTOR 20
-#define SWEEP_REST_MAX_US 2000000
+/* Connections of each phase that are looked at for one that would be refused: as much work as taking one. */
+#define LOOKS 16
 
 enum kw_err http_limits_open(struct http_limits *limits, const struct http_server_options *options)
 {
@@ -133,6 +128,7 @@ static void queue_take(struct http_limits *limits, struct http_slot *slot)
 
 		*(slot->older != NULL ? &slot->older->newer : &queue->oldest) = slot->newer;
 		*(slot->newer != NULL ? &slot->newer->older : &queue->newest) = slot->older;
+		queue->look = queue->look == slot ? slot->newer : queue->look;
 	}
 }
 
@@ -165,36 +161,20 @@ static bool is_dead(const struct http_slot *slot)
 /*
  * libmicrohttpd 0.9.75 does not notice the end of a connection that comes together with a part of a
  * request: it would keep it until its time is over, and who opens and closes many would be refused with
- * none open.
+ * none open. A few are looked at each time, one after the other: each newcomer adds one at most.
  */
 static void shut_dead(struct http_limits *limits, enum http_phase phase)
 {
-	struct http_slot *slot = limits->queues[phase].oldest;
+	struct http_queue *queue = &limits->queues[phase];
 
-	while (slot != NULL) {
-		struct http_slot *newer = slot->newer;
+	for (unsigned i = 0; i < LOOKS && queue->oldest != NULL; i++) {
+		struct http_slot *slot = queue->look != NULL ? queue->look : queue->oldest;
 
+		queue->look = slot->newer;
 		if (is_dead(slot)) {
 			shut(limits, slot);
 		}
-		slot = newer;
 	}
-}
-
-static void sweep(struct http_limits *limits)
-{
-	const uint64_t begin_us = kw_mono_us(&kw_env_system);
-	uint64_t rest_us;
-
-	if (begin_us < limits->sweep_due_us) {
-		return;
-	}
-	shut_dead(limits, HTTP_PHASE_NEW);
-	shut_dead(limits, HTTP_PHASE_IDLE);
-	shut_dead(limits, HTTP_PHASE_BODY);
-	rest_us = SWEEP_REST_US + (kw_mono_us(&kw_env_system) - begin_us) * SWEEP_REST_FACTOR;
-	limits->sweep_due_us =
-		begin_us + (rest_us < SWEEP_REST_MAX_US ? rest_us : SWEEP_REST_MAX_US);
 }
 
 bool http_limits_admit(struct http_limits *limits, const struct sockaddr *address)
@@ -204,7 +184,9 @@ bool http_limits_admit(struct http_limits *limits, const struct sockaddr *addres
 	if (counter == NULL || *counter < limits->per_address_max) {
 		return true;
 	}
-	sweep(limits);
+	shut_dead(limits, HTTP_PHASE_NEW);
+	shut_dead(limits, HTTP_PHASE_IDLE);
+	shut_dead(limits, HTTP_PHASE_BODY);
 	if (*counter < limits->per_address_max) {
 		return true;
 	}

@@ -38,6 +38,8 @@ struct http_slot {
 struct http_queue {
 	struct http_slot *oldest;
 	struct http_slot *newest;
+	struct http_slot
+		*look; /* the next to be looked at, whether its client has gone; NULL: oldest */
 };
 
 struct http_limits {
@@ -47,9 +49,8 @@ struct http_limits {
 	struct http_queue queues[HTTP_PHASE_TIMED];
 	unsigned open; /* without those that are shut down */
 	uint16_t *addresses;
-	uint64_t secret[3];    /* so that nobody can choose whom he is counted with */
-	uint64_t now_us;       /* as of this turn */
-	uint64_t sweep_due_us; /* not before: looking for closed connections */
+	uint64_t secret[3]; /* so that nobody can choose whom he is counted with */
+	uint64_t now_us;    /* as of this turn */
 	struct http_limits_count count;
 	http_exempt exempt;
 	void *context;
