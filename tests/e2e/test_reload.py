@@ -159,7 +159,8 @@ def test_no_request_is_lost():
                 server.process.send_signal(signal.SIGHUP)
             all_go_on(askers)
             hang_up(server)
-        assert server.children() == children, "nothing was started again"
+        # One that checks files may be on its way out.
+        assert set(children.values()) <= set(server.children().values()), "a child was started again"
         log = server.new_log()
         assert " error " not in log, log
         assert "tls_certificate tls_key" in log and "read by a restart" in log, log
@@ -222,7 +223,8 @@ def test_unusable_files_change_nothing():
         (server.folder / "tls.pem").mkdir()
         hang_up(server, "tls.pem is not a file")
         (server.folder / "tls.pem").rmdir()
-        assert server.children() == children, "nothing was started again"
+        # One that checks files may be on its way out.
+        assert set(children.values()) <= set(server.children().values()), "a child was started again"
         # A front that starts while the files are unusable gets those of before.
         os.kill(children["front"], signal.SIGKILL)
         wait_for("the front is back", lambda: "child serves again" in server.new_log())
@@ -309,7 +311,8 @@ def test_children_ignore_sighup():
             os.kill(pid, signal.SIGHUP)
         hang_up(server, "SIGHUP: ")
         time.sleep(0.2)
-        assert server.children() == children, "nothing was started again"
+        # One that checks files may be on its way out.
+        assert set(children.values()) <= set(server.children().values()), "a child was started again"
 
 
 def test_expiry_is_told():
