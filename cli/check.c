@@ -101,11 +101,13 @@ static int print_json(const char *path, int output, struct cli_helper *helper)
 	read = json_is_integer(json_object_get(object, "damaged"));
 	json_object_set_new(object, "read", json_boolean(read));
 	json_object_set_new(object, "whole", json_boolean(read && status == CLI_DONE));
-	if (lines == NULL || json_object_set_new(object, "problems", problems) != 0 ||
-		json_dumpf(object, stdout, JSON_INDENT(2)) != 0) {
+	if (json_object_set_new(object, "problems", problems) != 0 || lines == NULL) {
 		status = cli_fail("out of memory");
+	} else if (json_dumpf(object, stdout, JSON_INDENT(2)) == 0) {
+		putchar('\n');
+	} else {
+		status = CLI_FAILED; /* main() says that the output failed */
 	}
-	putchar('\n');
 	json_decref(object);
 	return status;
 }

@@ -365,7 +365,8 @@ static void lost(struct js_group *group, struct js_child *child, int status, uin
 	if (hopeless(child, status, now_us)) {
 		kw_log(KW_LOG_ERROR, "keywardd",
 			"a child cannot start, for the reason that it has logged; stopping",
-			KW_STR("child", child->name), KW_STR("how", how));
+			KW_STR("child", child->name), KW_STR("how", how),
+			KW_STR("store", group->setup.conf->keystore.path));
 		group->failed = true;
 		js_group_stop(group, now_us);
 		return;

@@ -98,14 +98,15 @@ static enum kw_err make_mark(
 	struct ks_store *store, const struct lw_key *key, uint8_t out[KS_TWINS_MARK])
 {
 	uint8_t told[sizeof(LABEL) - 1 + sizeof(key->octets)];
-	uint8_t mac[KS_DIGEST_SIZE];
+	uint8_t mac[KS_DIGEST_SIZE] = {0};
 	enum kw_err err;
 
 	memcpy(told, LABEL, sizeof(LABEL) - 1);
 	memcpy(told + sizeof(LABEL) - 1, key->octets, sizeof(key->octets));
 	err = ks_sealer_hmac(store->sealer, told, sizeof(told), mac);
-	kw_wipe(told, sizeof(told));
 	memcpy(out, mac, KS_TWINS_MARK);
+	kw_wipe(told, sizeof(told));
+	kw_wipe(mac, sizeof(mac));
 	return err;
 }
 

@@ -204,7 +204,7 @@ def test_store_of_a_newer_version():
         subprocess.run([compiler, "-o", str(tool), str(source), "-llmdb"], check=True)
         subprocess.run([str(tool), str(store)], check=True)
         before = (store / "data.mdb").read_bytes()
-        refuses(server, "newer Keyward", "format=99")
+        refuses(server, "newer Keyward", "format=99", str(store))
         assert (store / "data.mdb").read_bytes() == before, "nothing was changed"
         for name in ("data.mdb", "lock.mdb"):  # the octets, not the file, so that the owner stays
             (store / name).write_bytes((kept / name).read_bytes())
@@ -228,7 +228,7 @@ def test_store_that_is_missing_or_open_to_others():
             refuses(server, "does not belong to the user keyward-vault", "chown")
             os.chown(store, owner.st_uid, owner.st_gid)
         data = (store / "data.mdb").rename(server.folder / "data.kept")
-        refuses(server, "init")
+        refuses(server, "init", str(store))
         data.rename(store / "data.mdb")
         server.start()
         assert joins(server, token, device) == 2

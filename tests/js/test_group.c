@@ -19,6 +19,7 @@
 #define PORTAL 1
 
 struct scene {
+	struct conf conf;
 	struct js_sockets sockets;
 	struct js_board board;
 	struct js_group group;
@@ -31,6 +32,7 @@ static int setup(void **state)
 
 	assert_non_null(scene);
 	scene->now_us = 1000 * SECOND;
+	scene->group.setup.conf = &scene->conf;
 	scene->group.setup.sockets = &scene->sockets;
 	js_group_init(&scene->group, &scene->board, scene->now_us);
 	assert_int_equal(scene->group.count, 2);
